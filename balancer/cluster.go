@@ -1,0 +1,73 @@
+package balancer
+
+import (
+	"context"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Cluster tells the other hosts of this one, and this one of the others. What
+// it says is a hint, never authority: the target decides about its own room.
+type Cluster interface {
+	// Publish hands over this host's newest state. It does not block; the
+	// cluster tells the others at its own pace, sooner when the band or the
+	// flags change.
+	Publish(policy.HostState)
+
+	// Hosts returns every other host that is a member now, with the time at
+	// which its state arrived. Hosts whose state has not arrived are left out.
+	Hosts() []policy.Host
+
+	// Known counts the hosts heard from in the last day, this one included.
+	Known() int
+
+	// Endpoint returns where the daemon of a host answers peers, host:port, and
+	// the address or name under which its libvirt is reached.
+	Endpoint(policy.HostID) (Endpoint, bool)
+}
+
+// Endpoint is how a host is reached.
+type Endpoint struct {
+	// Peer is host:port of the daemon's peer RPC.
+	Peer string `json:"peer"`
+	// Migration is the name or address that goes into the migration URI.
+	Migration string `json:"migration"`
+}
+
+// Peers asks other daemons. Each call is one question with one answer; an
+// error means that there was none.
+type Peers interface {
+	// Reserve asks the target for room and for its pre-flight checks. It is
+	// idempotent by the operation ID.
+	Reserve(ctx context.Context, e Endpoint, r ReserveRequest) (ReserveReply, error)
+	// Renew says that the operation goes on, so that its promise does not expire.
+	Renew(ctx context.Context, e Endpoint, target policy.HostID, op policy.OpID) error
+	// Finish says how the operation ended, frees its promise or lets it settle,
+	// and has the target complete an arrival.
+	Finish(ctx context.Context, e Endpoint, target policy.HostID, f FinishRequest) error
+	// Locate asks the target's libvirt about a domain.
+	Locate(ctx context.Context, e Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error)
+}
+
+// ReserveRequest asks a target to take a domain in.
+type ReserveRequest struct {
+	Op          policy.OpID `json:"op"`
+	Move        policy.Move `json:"move"`
+	Description Description `json:"description"`
+}
+
+// ReserveReply is the target's answer: policy.OK is yes.
+type ReserveReply struct {
+	Reason policy.Reason `json:"reason"`
+	Detail string        `json:"detail,omitempty"`
+	// Host is the target as it sees itself, fresher than gossip.
+	Host policy.Host `json:"host"`
+}
+
+// FinishRequest ends an operation on the target.
+type FinishRequest struct {
+	Op      policy.OpID   `json:"op"`
+	Move    policy.Move   `json:"move"`
+	Result  policy.Result `json:"result"`
+	Handoff Handoff       `json:"handoff"`
+}

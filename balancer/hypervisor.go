@@ -1,0 +1,105 @@
+package balancer
+
+import (
+	"context"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Hypervisor is the local virtualization host, in our words. The libvirt
+// adapter and the simulated one implement it.
+//
+// Every method honours ctx: when it ends, the method returns soon, even if the
+// call underneath cannot be interrupted. All methods may be called at any time
+// and from several goroutines.
+type Hypervisor interface {
+	Sampler
+	Migrator
+	Inspector
+}
+
+// Sampler reads counters.
+type Sampler interface {
+	// Facts describes the host. It fails while the hypervisor is not reachable.
+	Facts(ctx context.Context) (policy.HostFacts, error)
+
+	// Sample reads the counters of the host and of every active domain. A part
+	// that could not be read is marked unknown in the sample; the error then
+	// says why, beside a sample that is usable for the rest.
+	Sample(ctx context.Context) (policy.Sample, error)
+}
+
+// Migrator moves domains away from this host. It never destroys, undefines,
+// creates, resumes or resets one.
+type Migrator interface {
+	// Migrate live-migrates one domain and returns when the hypervisor says
+	// that the attempt has ended, or when ctx has: ctx ending aborts nothing.
+	// progress is called about once a second, from one goroutine at a time.
+	//
+	// The outcome is what the hypervisor here says. Only Locate on both hosts
+	// tells where the domain is.
+	Migrate(ctx context.Context, t Transfer, progress func(policy.Progress)) policy.Outcome
+
+	// Watch follows a migration that is already running (started by an earlier
+	// life of this daemon) in the same way.
+	Watch(ctx context.Context, id policy.DomainID, progress func(policy.Progress)) policy.Outcome
+
+	// Abort asks the hypervisor to cancel the migration of a domain out of this
+	// host. It is a request: only the outcome of Migrate tells what came of it.
+	Abort(ctx context.Context, id policy.DomainID) error
+}
+
+// Inspector answers questions about single domains on this host.
+type Inspector interface {
+	// Locate says what this host knows of a domain. Presence.Known is false,
+	// and the error says why, when the hypervisor could not be asked.
+	Locate(ctx context.Context, id policy.DomainID) (policy.Presence, error)
+
+	// Describe returns what a target needs to know of a domain.
+	Describe(ctx context.Context, id policy.DomainID) (Description, error)
+
+	// Preflight says whether this host, as the target, could run the domain;
+	// policy.OK or the first reason against it, with the detail for people.
+	Preflight(ctx context.Context, d Description) (policy.Reason, string)
+
+	// Settle finishes an arrival on the target: what libvirt does not carry
+	// over is set here. It is idempotent.
+	Settle(ctx context.Context, id policy.DomainID, h Handoff) error
+}
+
+// Transfer is one migration to start.
+type Transfer struct {
+	Domain policy.DomainID
+	// URI is where the source's libvirt reaches the target's libvirt.
+	URI string
+	// MaxDowntime is how long the guest may stand still at the switch-over;
+	// zero leaves the hypervisor's default.
+	MaxDowntime time.Duration
+	// Bandwidth per second; zero is unlimited.
+	Bandwidth policy.Bytes
+}
+
+// Description is what a source tells a target about a domain.
+type Description struct {
+	Domain policy.DomainID `json:"domain"`
+	Name   string          `json:"name"`
+	// XML is the migratable domain XML without secrets; empty on hypervisors
+	// that have none.
+	XML string `json:"xml,omitempty"`
+	// InactiveXML is the persistent definition, empty if there is none. It is
+	// kept in the journal so that a person could define the domain again.
+	InactiveXML string `json:"inactive_xml,omitempty"`
+	Persistent  bool   `json:"persistent"`
+	Autostart   bool   `json:"autostart"`
+	VCPUs       int    `json:"vcpus"`
+
+	MemoryMax policy.Bytes     `json:"memory_max_bytes"`
+	Source    policy.HostFacts `json:"source"`
+}
+
+// Handoff is what the target sets on a domain that has arrived.
+type Handoff struct {
+	Autostart bool               `json:"autostart"`
+	History   policy.MoveHistory `json:"history"`
+}

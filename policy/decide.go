@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Policy decides. It holds nothing but its configuration.
+type Policy struct {
+	Config Config
+}
+
+// Decision is what to do now, and why everything else is not done.
+type Decision struct {
+	At   time.Time `json:"at"`
+	Self HostID    `json:"self"`
+	Band Band      `json:"band"`
+	// Plan holds the proposed moves, the first to be made first.
+	Plan []Move `json:"plan,omitempty"`
+	// Hold is why the plan is empty or must not be executed; OK when its head
+	// may be.
+	Hold Reason `json:"hold"`
+	// Verdicts name, for every domain that stays, why; and for every host that
+	// was considered for one of them, why not that host. In the order of their
+	// domains, then hosts.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+}
+
+// Verdict is one reason for not moving: of a domain, or of a domain to a host.
+type Verdict struct {
+	Domain DomainID `json:"domain"`
+	Name   string   `json:"name"`
+	Host   HostID   `json:"host,omitempty"`
+	Reason Reason   `json:"reason"`
+}
+
+// Decide is the whole brain: facts in, one decision out, and the memory for
+// the next one. It changes neither argument.
+func (p Policy) Decide(v View, s State) (Decision, State) {
+	c := p.Config
+	v = v.normalized()
+	d := Decision{At: v.Now, Self: v.Self}
+
+	self, ok := v.Host(v.Self)
+	if !ok {
+		d.Hold = NoSample
+		return d, s
+	}
+	d.Band = c.Marks.Band(self.Used.Share(CPU, self.Capacity))
+
+	need := c.detect(v, &s)
+	if hold := c.gate(v, s, self); hold != OK {
+		return d.hold(v, hold), s
+	}
+	if need != OK {
+		return d.hold(v, need), s
+	}
+
+	d = c.plan(v, s, d)
+	switch {
+	case len(d.Plan) == 0:
+		d.Hold = NoFeasibleHost
+	case v.Conditions.Paused:
+		d.Hold = PausedByOperator
+	case v.Conditions.Mode != AutoMode:
+		d.Hold = DryRun
+	}
+	return d, s
+}
+
+// gate is why this host must start nothing at all, whatever its load. The
+// order is that of what an operator would want to hear first.
+func (c Config) gate(v View, s State, self Host) Reason {
+	fresh := 1 // this host
+	for _, h := range v.Hosts {
+		if h.ID != v.Self && v.Now.Sub(h.Received) <= c.StaleAfter {
+			fresh++
+		}
+	}
+	switch {
+	case v.Conditions.Frozen:
+		return FrozenHost
+	case v.Conditions.JournalUnwritable:
+		return JournalUnwritable
+	case v.Now.Before(s.BrokenUntil):
+		return BreakerOpen
+	case len(v.Domains) == 0:
+		return NoDomains
+	case fresh == 1:
+		return Alone
+	case float64(fresh) <= float64(c.Quorum)*float64(max(v.Conditions.Known, len(v.Hosts))):
+		return Minority
+	case self.Outbound >= c.MaxOutbound:
+		return InFlight
+	case v.Now.Before(s.SettleUntil):
+		return Settling
+	default:
+		return OK
+	}
+}
+
+// plan moves domains in thought, best first, until the host is below its stop
+// mark or the plan is full.
+func (c Config) plan(v View, s State, d Decision) Decision {
+	for {
+		self, _ := v.Host(v.Self)
+		if len(d.Plan) >= c.MaxMoves || len(d.Plan) > 0 && self.Used.Share(CPU, self.Capacity) < c.Marks.Stop {
+			break
+		}
+		m, verdicts, ok := c.next(v, s, self)
+		if !ok {
+			if len(d.Plan) == 0 {
+				d.Verdicts = verdicts
+			}
+			break
+		}
+		d.Plan, d.Verdicts = append(d.Plan, m), verdicts
+		v = v.Apply(m)
+	}
+	return d
+}
+
+// next is the best single move, and a verdict on each domain that is not it.
+func (c Config) next(v View, s State, self Host) (Move, []Verdict, bool) {
+	movable, verdicts := c.candidates(v, self)
+	var chosen Move
+	found := false
+	for _, cand := range movable {
+		stay := Verdict{Domain: cand.domain.ID, Name: cand.domain.Name, Reason: NotNeeded}
+		if !found {
+			m, ok, refusals := c.place(v, s, self, cand)
+			if ok {
+				chosen, found = m, true
+				continue
+			}
+			stay.Reason = NoFeasibleHost
+			verdicts = append(verdicts, refusals...)
+		}
+		verdicts = append(verdicts, stay)
+	}
+	sortVerdicts(verdicts)
+	return chosen, verdicts, found
+}
+
+// hold is the decision not to start anything, with that reason for each domain.
+func (d Decision) hold(v View, why Reason) Decision {
+	d.Hold = why
+	for _, dom := range v.Domains {
+		d.Verdicts = append(d.Verdicts, Verdict{Domain: dom.ID, Name: dom.Name, Reason: why})
+	}
+	return d
+}
+
+func sortVerdicts(verdicts []Verdict) {
+	slices.SortFunc(verdicts, func(a, b Verdict) int {
+		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Host, b.Host))
+	})
+}

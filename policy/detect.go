@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// Band is where a host's utilization lies among the marks.
+type Band uint8
+
+// The bands. Hold is the dead band.
+const (
+	BandUnknown Band = iota
+	BandLow
+	BandNormal
+	BandHold
+	BandHigh
+	BandCritical
+)
+
+var bandNames = [...]string{"unknown", "low", "normal", "hold", "high", "critical"}
+
+// String names the band.
+func (b Band) String() string {
+	if int(b) < len(bandNames) {
+		return bandNames[b]
+	}
+	return fmt.Sprintf("band(%d)", uint8(b))
+}
+
+// MarshalText writes the name.
+func (b Band) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// UnmarshalText reads a name; one that is not known reads as BandUnknown.
+func (b *Band) UnmarshalText(text []byte) error {
+	*b = BandUnknown
+	for i, name := range bandNames {
+		if name == string(text) {
+			*b = Band(i)
+		}
+	}
+	return nil
+}
+
+// Bands returns every band.
+func Bands() []Band {
+	return []Band{BandUnknown, BandLow, BandNormal, BandHold, BandHigh, BandCritical}
+}
+
+// Band places a utilization among the marks.
+func (m Marks) Band(u Fraction) Band {
+	switch {
+	case !u.Valid():
+		return BandUnknown
+	case u >= m.Critical:
+		return BandCritical
+	case u >= m.High:
+		return BandHigh
+	case u >= m.Receive:
+		return BandHold
+	case u >= m.Low:
+		return BandNormal
+	default:
+		return BandLow
+	}
+}
+
+// detect counts the newest sample, once, and answers whether the host needs
+// relief: OK if it does, else why not.
+//
+// Relief starts when SamplesOver of the last SamplesWindow samples were above
+// High, and ends when the smoothed use falls below Stop. In between a host that
+// is being relieved goes on, one that is not does not start.
+func (c Config) detect(v View, s *State) Reason {
+	u := v.Utilization
+	if !u.Known || v.Now.Sub(u.At) > c.StaleAfter {
+		return NoSample
+	}
+	if u.At.After(s.Counted) {
+		s.Counted = u.At
+		s.Over = append([]bool{u.Recent >= c.Marks.High}, s.Over...)
+		s.Over = s.Over[:min(len(s.Over), c.SamplesWindow)]
+		switch {
+		case u.Recent < c.Marks.High:
+			s.OverSince = time.Time{}
+		case s.OverSince.IsZero():
+			s.OverSince = u.At
+		}
+	}
+	over := 0
+	for _, o := range s.Over {
+		if o {
+			over++
+		}
+	}
+	switch {
+	case over >= c.SamplesOver:
+		s.Relieving = true
+	case u.Smoothed < c.Marks.Stop && u.Recent < c.Marks.Stop:
+		s.Relieving = false
+	}
+	switch {
+	case s.Relieving:
+		return OK
+	case over > 0:
+		return Sustaining
+	default:
+		return NotOverloaded
+	}
+}

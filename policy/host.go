@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// HostID identifies a hypervisor for good: the host UUID as libvirt reports
+// it, in lower case. Names may change or be ambiguous; the ID may not.
+type HostID string
+
+// DomainID identifies a VM ("domain" is libvirt's word): its UUID in lower case.
+type DomainID string
+
+// HostFacts is what changes on a host only when it is reinstalled, rebooted or
+// reconfigured.
+type HostFacts struct {
+	ID       HostID `json:"id"`
+	Name     string `json:"name"`
+	Capacity Load   `json:"capacity"`
+
+	// CPUFingerprint is equal on two hosts exactly when model, microcode,
+	// flags, kernel, QEMU and libvirt are: the condition under which a
+	// host-passthrough guest may move.
+	CPUFingerprint uint64 `json:"cpu_fingerprint,omitempty"`
+	CPUModel       string `json:"cpu_model,omitempty"`
+
+	// LibvirtVersion and HypervisorVersion are major*1e6 + minor*1e3 + micro.
+	LibvirtVersion    uint32 `json:"libvirt_version,omitempty"`
+	HypervisorVersion uint32 `json:"hypervisor_version,omitempty"`
+
+	Labels []string `json:"labels,omitempty"`
+}
+
+// HostFlags are the yes-or-no facts that a host tells of itself.
+type HostFlags uint16
+
+// The flags of a host.
+const (
+	// Cordoned: takes no domain in; its own stay.
+	Cordoned HostFlags = 1 << iota
+	// Draining: takes none in and gives all that can move away.
+	Draining
+	// Paused: a person told the daemon to start nothing.
+	Paused
+	// Blind: the host's own load is not known (libvirt down, no sample).
+	Blind
+	// Frozen: a domain was found on both hosts or on none; nothing may move
+	// to or from here until a person has looked.
+	Frozen
+)
+
+// Has reports whether all of the flags in f are set.
+func (s HostFlags) Has(f HostFlags) bool { return s&f == f }
+
+// HostState is what a host measures and decides about itself: constant in
+// size, small enough to gossip.
+type HostState struct {
+	// Used is the smoothed use of the whole host, its non-VM work included.
+	// Memory is total minus available, so caches do not count as used.
+	Used Load `json:"used"`
+	// Pressure is the share of time in which something on the host waited for
+	// a CPU (PSI "some", or the guests' run-queue wait where PSI is absent).
+	Pressure Fraction `json:"pressure,omitempty"`
+	// Promised is load granted to domains that have not arrived, or that have
+	// arrived and are not yet part of Used.
+	Promised Load `json:"promised"`
+	// Inbound and Outbound count running migrations, whoever started them.
+	Inbound  int `json:"inbound,omitempty"`
+	Outbound int `json:"outbound,omitempty"`
+	// Running counts active domains.
+	Running int `json:"running,omitempty"`
+
+	Band  Band      `json:"band"`
+	Flags HostFlags `json:"flags,omitempty"`
+}
+
+// Host is one hypervisor as a decision sees it.
+type Host struct {
+	HostFacts
+	HostState
+
+	// Received is when this state arrived, by the receiver's clock: the
+	// sender's clock is never trusted with an age.
+	Received time.Time `json:"received"`
+}
+
+// Committed is the load that is already spoken for: used and promised.
+func (h Host) Committed() Load { return h.Used.Plus(h.Promised) }
+
+// Utilization is the committed share of the host in one dimension.
+func (h Host) Utilization(d Dimension) Fraction { return h.Committed().Share(d, h.Capacity) }
+
+// DomainState is libvirt's state of a domain, as far as it matters here.
+type DomainState uint8
+
+// The states of a domain.
+const (
+	StateUnknown DomainState = iota
+	StateRunning
+	StatePaused
+	StateShutoff
+	StateCrashed
+)
+
+// String names the state as libvirt does.
+func (s DomainState) String() string {
+	switch s {
+	case StateRunning:
+		return "running"
+	case StatePaused:
+		return "paused"
+	case StateShutoff:
+		return "shut off"
+	case StateCrashed:
+		return "crashed"
+	default:
+		return "unknown"
+	}
+}
+
+// Domain is one VM on the deciding host.
+type Domain struct {
+	ID    DomainID `json:"id"`
+	Name  string   `json:"name"`
+	VCPUs int      `json:"vcpus"`
+
+	// Demand is the smoothed CPU use, and the memory the guest holds now.
+	Demand Load `json:"demand"`
+	// MemoryMax is what the guest may grow to: what a target must have room
+	// for.
+	MemoryMax Bytes `json:"memory_max_bytes"`
+	// Wait is the mean share of time in which a vCPU of the domain was
+	// runnable and had no CPU: KVM's "CPU ready".
+	Wait Fraction `json:"wait,omitempty"`
+
+	// Obstacle is why the domain cannot be moved at all; OK when it can.
+	Obstacle Reason `json:"obstacle,omitempty"`
+	// Known is false until the load of the domain has been observed twice.
+	Known bool `json:"known"`
+
+	// History travels with the domain from host to host.
+	History MoveHistory `json:"history,omitzero"`
+}
+
+// MoveHistory is what a domain remembers of its moves, whoever made them.
+type MoveHistory struct {
+	// Last is the end of the most recent move; zero if there was none.
+	Last time.Time `json:"last,omitzero"`
+	// From is the host that the domain left in that move.
+	From HostID `json:"from,omitempty"`
+	// Count is the number of moves whose cooldowns ran into one another.
+	Count int `json:"count,omitempty"`
+}
+
+// sortHosts orders hosts by ID, in place.
+func sortHosts(hosts []Host) {
+	slices.SortFunc(hosts, func(a, b Host) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
+// sortDomains orders domains by ID, in place.
+func sortDomains(domains []Domain) {
+	slices.SortFunc(domains, func(a, b Domain) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}

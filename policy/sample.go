@@ -1,0 +1,65 @@
+package policy
+
+import "time"
+
+// Sample is one reading of a host and its domains: counters, not rates. Two
+// samples make a rate.
+type Sample struct {
+	// At is when the counters were read.
+	At   time.Time
+	Host HostCounters
+	// Domains are the active domains, in any order.
+	Domains []DomainCounters
+	// DomainsKnown is false when libvirt did not answer: Domains then says
+	// nothing about which domains exist.
+	DomainsKnown bool
+}
+
+// HostCounters are the counters of a host at an instant.
+type HostCounters struct {
+	// Busy and Total are CPU time since boot, summed over the CPUs, both from
+	// one read. Their differences make the utilization.
+	Busy, Total time.Duration
+	// MemoryTotal and MemoryAvailable are levels. Available counts what the
+	// kernel can reclaim (caches, ZFS ARC above its minimum).
+	MemoryTotal, MemoryAvailable Bytes
+	// Stalled is PSI's "some" CPU total, PressureKnown whether there is one.
+	Stalled       time.Duration
+	PressureKnown bool
+	// Known is false when the host could not be read at all.
+	Known bool
+}
+
+// DomainCounters are the counters of one active domain at an instant.
+type DomainCounters struct {
+	ID    DomainID
+	Name  string
+	State DomainState
+	VCPUs int
+
+	// CPUTime is the CPU time of the whole domain, emulator threads included.
+	CPUTime time.Duration
+	// Wait is the run-queue wait summed over the vCPUs (libvirt's vcpu.N.delay).
+	Wait time.Duration
+	// StatsKnown is false when libvirt listed the domain but gave no counters.
+	StatsKnown bool
+
+	Memory, MemoryMax Bytes
+
+	// Job is the migration that runs on the domain, whoever started it.
+	Job Job
+	// Obstacle is why libvirt or its configuration forbids moving the domain.
+	Obstacle Reason
+	History  MoveHistory
+}
+
+// Job is the part that a domain plays in a running migration.
+type Job uint8
+
+// The jobs of a domain.
+const (
+	NoJob Job = iota
+	OtherJob
+	MigratingOut
+	MigratingIn
+)

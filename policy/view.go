@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Mode is what the daemon does with its decisions.
+type Mode uint8
+
+// The modes. DryRunMode is the default: a balancer earns its trust first.
+const (
+	DryRunMode Mode = iota
+	ApproveMode
+	AutoMode
+)
+
+// String names the mode as the configuration does.
+func (m Mode) String() string {
+	switch m {
+	case AutoMode:
+		return "auto"
+	case ApproveMode:
+		return "approve"
+	default:
+		return "dry-run"
+	}
+}
+
+// ParseMode is the inverse of Mode.String.
+func ParseMode(s string) (Mode, error) {
+	for _, m := range []Mode{DryRunMode, ApproveMode, AutoMode} {
+		if s == m.String() {
+			return m, nil
+		}
+	}
+	return DryRunMode, fmt.Errorf("mode %q is not one of dry-run, approve, auto", s)
+}
+
+// MarshalText writes the name.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads a name.
+func (m *Mode) UnmarshalText(b []byte) (err error) {
+	*m, err = ParseMode(string(b))
+	return err
+}
+
+// Conditions are what the shell knows about its own fitness to act.
+type Conditions struct {
+	Mode              Mode `json:"mode"`
+	Paused            bool `json:"paused,omitempty"`
+	JournalUnwritable bool `json:"journal_unwritable,omitempty"`
+	Frozen            bool `json:"frozen,omitempty"`
+	// Known counts the hosts heard from in the last day, this one included.
+	Known int `json:"known_hosts"`
+}
+
+// View is everything that one decision may look at.
+type View struct {
+	Now  time.Time `json:"now"`
+	Self HostID    `json:"self"`
+	// Hosts include Self. Domains are those of Self.
+	Hosts   []Host   `json:"hosts"`
+	Domains []Domain `json:"domains"`
+	// Ledger holds what this host has promised to others and what others have
+	// promised to it.
+	Ledger      Ledger      `json:"ledger,omitempty"`
+	Utilization Utilization `json:"utilization"`
+	Conditions  Conditions  `json:"conditions"`
+}
+
+// Host returns a host of the view.
+func (v View) Host(id HostID) (Host, bool) {
+	i := slices.IndexFunc(v.Hosts, func(h Host) bool { return h.ID == id })
+	if i < 0 {
+		return Host{}, false
+	}
+	return v.Hosts[i], true
+}
+
+// Domain returns a domain of the view.
+func (v View) Domain(id DomainID) (Domain, bool) {
+	i := slices.IndexFunc(v.Domains, func(d Domain) bool { return d.ID == id })
+	if i < 0 {
+		return Domain{}, false
+	}
+	return v.Domains[i], true
+}
+
+// Apply returns the view as it is predicted to be after the move. The receiver
+// is not changed.
+func (v View) Apply(m Move) View {
+	v.Hosts = slices.Clone(v.Hosts)
+	for i, h := range v.Hosts {
+		switch h.ID {
+		case m.From:
+			v.Hosts[i].Used = h.Used.Minus(m.Load)
+			v.Hosts[i].Running--
+		case m.To:
+			v.Hosts[i].Used = h.Used.Plus(m.Load)
+			v.Hosts[i].Running++
+		}
+	}
+	v.Domains = slices.DeleteFunc(slices.Clone(v.Domains), func(d Domain) bool { return d.ID == m.Domain })
+	return v
+}
+
+// normalized returns the view in the form that decisions are made on: hosts and
+// domains in the order of their IDs, so that the order of the input changes no
+// decision, and with the promises of the ledger counted.
+//
+// Self promises what its ledger says. Another host has told of a promise it
+// gave us once we heard from it later than it gave it; until then we add it.
+func (v View) normalized() View {
+	v.Hosts = slices.Clone(v.Hosts)
+	sortHosts(v.Hosts)
+	v.Domains = slices.Clone(v.Domains)
+	sortDomains(v.Domains)
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
+		if h.ID == v.Self {
+			h.Promised = v.Ledger.Promised(h.ID)
+			h.Inbound = max(h.Inbound, v.Ledger.Inbound(h.ID))
+			continue
+		}
+		for _, r := range v.Ledger {
+			if r.To == h.ID && !h.Received.After(r.Granted) {
+				h.Promised = h.Promised.Plus(r.Load)
+				h.Inbound++
+			}
+		}
+	}
+	return v
+}
