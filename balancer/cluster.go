@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 
+	"github.com/virtbalance/virtbalance/balancer/peer"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -23,15 +24,7 @@ type Cluster interface {
 
 	// Endpoint returns where the daemon of a host answers peers, host:port, and
 	// the address or name under which its libvirt is reached.
-	Endpoint(policy.HostID) (Endpoint, bool)
-}
-
-// Endpoint is how a host is reached.
-type Endpoint struct {
-	// Peer is host:port of the daemon's peer RPC.
-	Peer string `json:"peer"`
-	// Migration is the name or address that goes into the migration URI.
-	Migration string `json:"migration"`
+	Endpoint(policy.HostID) (policy.Endpoint, bool)
 }
 
 // Peers asks other daemons. Each call is one question with one answer; an
@@ -39,35 +32,12 @@ type Endpoint struct {
 type Peers interface {
 	// Reserve asks the target for room and for its pre-flight checks. It is
 	// idempotent by the operation ID.
-	Reserve(ctx context.Context, e Endpoint, r ReserveRequest) (ReserveReply, error)
+	Reserve(ctx context.Context, e policy.Endpoint, r peer.ReserveRequest) (peer.ReserveReply, error)
 	// Renew says that the operation goes on, so that its promise does not expire.
-	Renew(ctx context.Context, e Endpoint, target policy.HostID, op policy.OpID) error
+	Renew(ctx context.Context, e policy.Endpoint, target policy.HostID, op policy.OpID) error
 	// Finish says how the operation ended, frees its promise or lets it settle,
 	// and has the target complete an arrival.
-	Finish(ctx context.Context, e Endpoint, target policy.HostID, f FinishRequest) error
+	Finish(ctx context.Context, e policy.Endpoint, target policy.HostID, f peer.FinishRequest) error
 	// Locate asks the target's libvirt about a domain.
-	Locate(ctx context.Context, e Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error)
-}
-
-// ReserveRequest asks a target to take a domain in.
-type ReserveRequest struct {
-	Op          policy.OpID `json:"op"`
-	Move        policy.Move `json:"move"`
-	Description Description `json:"description"`
-}
-
-// ReserveReply is the target's answer: policy.OK is yes.
-type ReserveReply struct {
-	Reason policy.Reason `json:"reason"`
-	Detail string        `json:"detail,omitempty"`
-	// Host is the target as it sees itself, fresher than gossip.
-	Host policy.Host `json:"host"`
-}
-
-// FinishRequest ends an operation on the target.
-type FinishRequest struct {
-	Op      policy.OpID   `json:"op"`
-	Move    policy.Move   `json:"move"`
-	Result  policy.Result `json:"result"`
-	Handoff Handoff       `json:"handoff"`
+	Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error)
 }

@@ -2,8 +2,8 @@ package balancer
 
 import (
 	"context"
-	"time"
 
+	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -39,7 +39,7 @@ type Migrator interface {
 	//
 	// The outcome is what the hypervisor here says. Only Locate on both hosts
 	// tells where the domain is.
-	Migrate(ctx context.Context, t Transfer, progress func(policy.Progress)) policy.Outcome
+	Migrate(ctx context.Context, t hypervisor.Transfer, progress func(policy.Progress)) policy.Outcome
 
 	// Watch follows a migration that is already running (started by an earlier
 	// life of this daemon) in the same way.
@@ -57,49 +57,13 @@ type Inspector interface {
 	Locate(ctx context.Context, id policy.DomainID) (policy.Presence, error)
 
 	// Describe returns what a target needs to know of a domain.
-	Describe(ctx context.Context, id policy.DomainID) (Description, error)
+	Describe(ctx context.Context, id policy.DomainID) (hypervisor.Description, error)
 
 	// Preflight says whether this host, as the target, could run the domain;
 	// policy.OK or the first reason against it, with the detail for people.
-	Preflight(ctx context.Context, d Description) (policy.Reason, string)
+	Preflight(ctx context.Context, d hypervisor.Description) (policy.Reason, string)
 
 	// Settle finishes an arrival on the target: what libvirt does not carry
 	// over is set here. It is idempotent.
-	Settle(ctx context.Context, id policy.DomainID, h Handoff) error
-}
-
-// Transfer is one migration to start.
-type Transfer struct {
-	Domain policy.DomainID
-	// URI is where the source's libvirt reaches the target's libvirt.
-	URI string
-	// MaxDowntime is how long the guest may stand still at the switch-over;
-	// zero leaves the hypervisor's default.
-	MaxDowntime time.Duration
-	// Bandwidth per second; zero is unlimited.
-	Bandwidth policy.Bytes
-}
-
-// Description is what a source tells a target about a domain.
-type Description struct {
-	Domain policy.DomainID `json:"domain"`
-	Name   string          `json:"name"`
-	// XML is the migratable domain XML without secrets; empty on hypervisors
-	// that have none.
-	XML string `json:"xml,omitempty"`
-	// InactiveXML is the persistent definition, empty if there is none. It is
-	// kept in the journal so that a person could define the domain again.
-	InactiveXML string `json:"inactive_xml,omitempty"`
-	Persistent  bool   `json:"persistent"`
-	Autostart   bool   `json:"autostart"`
-	VCPUs       int    `json:"vcpus"`
-
-	MemoryMax policy.Bytes     `json:"memory_max_bytes"`
-	Source    policy.HostFacts `json:"source"`
-}
-
-// Handoff is what the target sets on a domain that has arrived.
-type Handoff struct {
-	Autostart bool               `json:"autostart"`
-	History   policy.MoveHistory `json:"history"`
+	Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error
 }

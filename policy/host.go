@@ -31,6 +31,17 @@ type HostFacts struct {
 	HypervisorVersion uint32 `json:"hypervisor_version,omitempty"`
 
 	Labels []string `json:"labels,omitempty"`
+
+	// Endpoint is how the host is reached; no decision looks at it.
+	Endpoint Endpoint `json:"endpoint,omitzero"`
+}
+
+// Endpoint is how a host is reached.
+type Endpoint struct {
+	// Peer is host:port of its daemon's peer RPC.
+	Peer string `json:"peer,omitempty"`
+	// Migration is the name or address that goes into the migration URI.
+	Migration string `json:"migration,omitempty"`
 }
 
 // HostFlags are the yes-or-no facts that a host tells of itself.

@@ -1,0 +1,29 @@
+package peer
+
+import (
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// ReserveRequest asks a target to take a domain in.
+type ReserveRequest struct {
+	Op          policy.OpID            `json:"op"`
+	Move        policy.Move            `json:"move"`
+	Description hypervisor.Description `json:"description"`
+}
+
+// ReserveReply is the target's answer: policy.OK is yes.
+type ReserveReply struct {
+	Reason policy.Reason `json:"reason"`
+	Detail string        `json:"detail,omitempty"`
+	// Host is the target as it sees itself, fresher than gossip.
+	Host policy.Host `json:"host"`
+}
+
+// FinishRequest ends an operation on the target.
+type FinishRequest struct {
+	Op      policy.OpID        `json:"op"`
+	Move    policy.Move        `json:"move"`
+	Result  policy.Result      `json:"result"`
+	Handoff hypervisor.Handoff `json:"handoff"`
+}
