@@ -69,16 +69,34 @@ func (r Result) String() string {
 	}
 }
 
+// MarshalText writes the name.
+func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a name; one that is not known reads as Unknown.
+func (r *Result) UnmarshalText(b []byte) error {
+	*r = Unknown
+	for _, v := range Results() {
+		if v.String() == string(b) {
+			*r = v
+		}
+	}
+	return nil
+}
+
+// Results returns every result.
+func Results() []Result { return []Result{Unknown, Succeeded, Failed, Aborted} }
+
 // Outcome is what is known of an ended attempt.
 type Outcome struct {
-	Result Result
-	Reason Reason
+	Result Result `json:"result"`
+	Reason Reason `json:"reason"`
 	// Detail is libvirt's own message, for people.
-	Detail string
+	Detail string `json:"detail,omitempty"`
 	// Duration is wall time; Downtime is how long the guest stood still, zero
 	// where libvirt does not say.
-	Duration, Downtime time.Duration
-	Transferred        Bytes
+	Duration    time.Duration `json:"duration_ns"`
+	Downtime    time.Duration `json:"downtime_ns,omitempty"`
+	Transferred Bytes         `json:"transferred_bytes,omitempty"`
 }
 
 // Presence is what one host's libvirt says about one domain.

@@ -79,8 +79,10 @@ const (
 	ConnectionLost
 	LibvirtError
 	SourceGone
+	Interrupted
 	NotLocated
 	Duplicated
+	PausedAtSource
 	Lost
 
 	// Unrecognized is what a label of a newer version reads as.
@@ -156,8 +158,10 @@ var reasonTexts = [reasonEnd]reasonText{
 	ConnectionLost:   {"connection_lost", "the connection broke during the migration"},
 	LibvirtError:     {"libvirt_error", "libvirt reported an error"},
 	SourceGone:       {"source_gone", "the domain ended before or during the migration"},
+	Interrupted:      {"interrupted", "the daemon was restarted during the migration, which did not complete"},
 	NotLocated:       {"not_located", "it is not known where the domain runs"},
 	Duplicated:       {"duplicated", "the domain runs on both hosts"},
+	PausedAtSource:   {"paused_at_source", "the domain was left paused on the source"},
 	Lost:             {"lost", "the domain is on neither host"},
 
 	Unrecognized: {"unrecognized", "a reason that this version does not know"},
