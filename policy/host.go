@@ -131,6 +131,20 @@ func (s DomainState) String() string {
 	}
 }
 
+// MarshalText writes the name.
+func (s DomainState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a name; one that is not known reads as StateUnknown.
+func (s *DomainState) UnmarshalText(text []byte) error {
+	*s = StateUnknown
+	for _, known := range []DomainState{StateRunning, StatePaused, StateShutoff, StateCrashed} {
+		if known.String() == string(text) {
+			*s = known
+		}
+	}
+	return nil
+}
+
 // Domain is one VM on the deciding host.
 type Domain struct {
 	ID    DomainID `json:"id"`

@@ -63,3 +63,28 @@ const (
 	MigratingOut
 	MigratingIn
 )
+
+var jobNames = [...]string{NoJob: "none", OtherJob: "other", MigratingOut: "migrating out", MigratingIn: "migrating in"}
+
+// String names the job.
+func (j Job) String() string {
+	if int(j) < len(jobNames) {
+		return jobNames[j]
+	}
+	return jobNames[OtherJob]
+}
+
+// MarshalText writes the name.
+func (j Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
+
+// UnmarshalText reads a name. A job that a newer version knows reads as
+// OtherJob: something goes on that must not be disturbed.
+func (j *Job) UnmarshalText(text []byte) error {
+	*j = OtherJob
+	for i, name := range jobNames {
+		if name == string(text) {
+			*j = Job(i)
+		}
+	}
+	return nil
+}
