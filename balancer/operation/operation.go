@@ -61,6 +61,8 @@ type Operation struct {
 	Opened time.Time       `json:"opened"`
 	// Changed is when the phase was entered.
 	Changed time.Time `json:"changed"`
+	// Begun is when the migration was started; zero if it never was.
+	Begun time.Time `json:"begun,omitzero"`
 
 	Description hypervisor.Description `json:"description,omitzero"`
 	// Claimed is how the local hypervisor says the migration ended; Outcome is
@@ -191,6 +193,7 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 		if e.Reason != policy.OK {
 			return o.giveUp(now, e.Reason, "")
 		}
+		o.Begun = now
 		return o.enter(now, Started), Migrate
 
 	case Ended:
@@ -306,7 +309,7 @@ func (o Operation) journalFailed(now time.Time, e JournalFailed) (Operation, Act
 	case Intent: // nothing has happened
 		return o.fail(now, policy.JournalUnwritable, e.Err.Error()), Stop
 	case Reserved, Started: // the migration has not begun: that action comes after the write
-		o.Phase = Reserved
+		o.Phase, o.Begun = Reserved, time.Time{}
 		return o.giveUp(now, policy.JournalUnwritable, e.Err.Error())
 	case Unknown:
 		return o, Wait

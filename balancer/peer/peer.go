@@ -10,6 +10,9 @@ type ReserveRequest struct {
 	Op          policy.OpID            `json:"op"`
 	Move        policy.Move            `json:"move"`
 	Description hypervisor.Description `json:"description"`
+	// Handoff is what the target sets once the domain has arrived, even if the
+	// source can no longer say that it has.
+	Handoff hypervisor.Handoff `json:"handoff"`
 }
 
 // ReserveReply is the target's answer: policy.OK is yes.

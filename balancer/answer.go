@@ -1,0 +1,69 @@
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Reserve answers a source that asks for room. The checks of the hypervisor
+// take time and are made first, outside the owner; the room is looked at and
+// booked in one step after them, so two sources never get the same room.
+func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
+	others := b.o.Cluster.Hosts()
+	reply := peer.ReserveReply{}
+	err := b.ask(ctx, func(c *Core) { reply.Reason = c.WouldAdmit(time.Now(), r, others) })
+	if err == nil && reply.Reason == policy.OK {
+		reply.Reason, reply.Detail = b.o.Hypervisor.Preflight(ctx, r.Description)
+	}
+	if err == nil {
+		err = b.ask(ctx, func(c *Core) {
+			now := time.Now()
+			if reply.Reason == policy.OK {
+				reply.Reason = c.Admit(now, r, others)
+			}
+			reply.Host = c.Self(now)
+			b.o.Cluster.Publish(reply.Host.HostState)
+		})
+	}
+	if err != nil {
+		reply.Reason, reply.Detail = policy.Unreachable, "the daemon is stopping"
+	}
+	b.o.Observer.Asked(reply.Reason)
+	b.log.Info("asked for room", "op", r.Op, "domain", r.Move.Name, "from", r.Move.From,
+		"answer", reply.Reason.String(), "detail", reply.Detail)
+	return reply
+}
+
+// Renew keeps a promise alive.
+func (b *Balancer) Renew(ctx context.Context, _ policy.HostID, op policy.OpID) error {
+	known := false
+	if err := b.ask(ctx, func(c *Core) { known = c.Renew(time.Now(), op) }); err != nil {
+		return err
+	}
+	if !known {
+		return fmt.Errorf("operation %s has no promise here", op)
+	}
+	return nil
+}
+
+// Finish takes in how an operation ended, and completes an arrival.
+func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishRequest) error {
+	err := b.ask(ctx, func(c *Core) {
+		now := time.Now()
+		c.Ended(now, f)
+		b.o.Cluster.Publish(c.HostState(now))
+	})
+	if err != nil || f.Result != policy.Succeeded {
+		return err
+	}
+	return b.o.Hypervisor.Settle(ctx, f.Move.Domain, f.Handoff)
+}
+
+// Locate says what this host's hypervisor knows of a domain.
+func (b *Balancer) Locate(ctx context.Context, _ policy.HostID, id policy.DomainID) (policy.Presence, error) {
+	return b.o.Hypervisor.Locate(ctx, id)
+}

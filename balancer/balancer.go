@@ -1,0 +1,261 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Balancer is the daemon without its process: it samples, decides, moves and
+// answers.
+//
+// One goroutine owns the Core. Everybody else hands it a function to run.
+type Balancer struct {
+	o    Options
+	log  *slog.Logger
+	core *Core
+	// tuning is the configuration in force; Retune replaces it.
+	tuning atomic.Pointer[Tuning]
+
+	questions chan func(*Core)
+	// drivers are the goroutines that carry operations out.
+	drivers sync.WaitGroup
+
+	progress progressBoard
+	started  time.Time
+	// ticked is when the control loop last came round.
+	ticked atomicTime
+	// lastLogged is what the last decision looked like in the log.
+	lastLogged string
+	memory     memoryKeeper
+}
+
+// New returns a Balancer that does nothing until Run.
+func New(o Options) (*Balancer, error) {
+	memory, err := loadMemory(o.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Balancer{
+		o: o, log: o.Log,
+		core:      NewCore(o.Facts, o.Tuning, memory),
+		questions: make(chan func(*Core)),
+		started:   time.Now(),
+		memory:    memoryKeeper{dir: o.StateDir},
+	}
+	b.tuning.Store(&o.Tuning)
+	return b, nil
+}
+
+// Retune puts a changed configuration in force, from the next tick on.
+func (b *Balancer) Retune(ctx context.Context, t Tuning) error {
+	b.tuning.Store(&t)
+	return b.ask(ctx, func(c *Core) { c.Retune(t) })
+}
+
+// Run balances until ctx ends. Migrations that run then go on without us; they
+// are in the journal, and the next life takes them up.
+func (b *Balancer) Run(ctx context.Context) error {
+	owned, release := context.WithCancel(context.WithoutCancel(ctx))
+	g, ctx := errgroup.WithContext(ctx)
+	var owner sync.WaitGroup
+	owner.Go(func() { b.own(owned) })
+
+	b.resume(ctx)
+	g.Go(func() error { return b.loop(ctx) })
+	err := g.Wait()
+	b.drivers.Wait() // they return soon after ctx has ended
+	b.remember(owned)
+	release()
+	owner.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// own runs the functions that are handed to the owner, one at a time.
+func (b *Balancer) own(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-b.questions:
+			f(b.core)
+		}
+	}
+}
+
+// ask has the owner run f and waits for it.
+func (b *Balancer) ask(ctx context.Context, f func(*Core)) error {
+	done := make(chan struct{})
+	select {
+	case b.questions <- func(c *Core) { defer close(done); f(c) }:
+		<-done // the owner never blocks
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// loop samples and decides, at once and then each interval.
+func (b *Balancer) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		}
+		timer.Reset(b.interval())
+		if err := b.tick(ctx); err != nil {
+			return err
+		}
+		b.ticked.set(time.Now())
+	}
+}
+
+// interval is the time to the next tick, jittered.
+func (b *Balancer) interval() time.Duration {
+	s := b.o.Sampling
+	return s.Interval + time.Duration((rand.Float64()-0.5)*s.Jitter*float64(s.Interval))
+}
+
+// tick is one turn: look, tell the others, decide, begin.
+func (b *Balancer) tick(ctx context.Context) error {
+	sample, took, sampleErr := b.sampleOnce(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	others, known := b.o.Cluster.Hosts(), b.o.Cluster.Known()
+	journalErr := b.o.Journal.Check()
+	b.o.Observer.JournalWritten(journalErr)
+
+	var (
+		arrived  []Arrived
+		decision policy.Decision
+		view     policy.View
+	)
+	err := b.ask(ctx, func(c *Core) {
+		now := time.Now()
+		c.JournalFailed(journalErr)
+		arrived = c.Sampled(now, sample)
+		decision = c.Decide(now, others, known)
+		view = c.View(now, others, known)
+		b.o.Cluster.Publish(view.Hosts[0].HostState)
+	})
+	if err != nil {
+		return err
+	}
+	b.o.Observer.Sampled(took, sampleErr, view.Hosts[0], b.tuning.Load().Policy.Marks, view.Domains)
+	b.o.Observer.Promised(view.Ledger)
+	b.o.Observer.Fleet(others, view.Now)
+	b.o.Observer.Decided(decision)
+	b.logDecision(decision, view.Hosts[0])
+
+	for _, a := range arrived {
+		b.drivers.Go(func() { b.finishArrival(ctx, a) })
+	}
+	if decision.Hold == policy.OK {
+		if err := b.begin(ctx, decision.Plan[0]); err != nil {
+			b.log.Warn("move not begun", "domain", decision.Plan[0].Name, "err", err)
+		}
+	}
+	b.remember(ctx)
+	return nil
+}
+
+// sampleOnce reads the counters, within one interval. What could not be read is
+// marked in the sample.
+func (b *Balancer) sampleOnce(ctx context.Context) (policy.Sample, time.Duration, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, b.o.Sampling.Interval)
+	defer cancel()
+	sample, err := b.o.Hypervisor.Sample(ctx)
+	if err != nil {
+		b.log.Warn("sample incomplete", "err", err)
+	}
+	if sample.At.IsZero() {
+		sample.At = began
+	}
+	return sample, time.Since(began), err
+}
+
+// finishArrival sets what libvirt did not carry over with a domain.
+func (b *Balancer) finishArrival(ctx context.Context, a Arrived) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := b.o.Hypervisor.Settle(ctx, a.Domain, a.Handoff); err != nil {
+		b.log.Warn("arrival not finished: check autostart of the domain", "domain", a.Domain, "err", err)
+	}
+}
+
+// begin opens an operation for the move and drives it in the background.
+func (b *Balancer) begin(ctx context.Context, m policy.Move) error {
+	target, ok := b.o.Cluster.Endpoint(m.To)
+	if !ok {
+		return fmt.Errorf("host %s is not a member any more", m.To)
+	}
+	return b.ask(ctx, func(c *Core) {
+		o := c.Begin(time.Now(), b.o.NewID(), m, target)
+		b.drivers.Go(func() { b.drive(ctx, o) })
+	})
+}
+
+// resume takes up what an earlier life left open.
+func (b *Balancer) resume(ctx context.Context) {
+	for _, o := range b.o.Journal.Open() {
+		b.log.Info("taking up an operation from the journal", "op", o.ID, "domain", o.Move.Name, "phase", o.Phase.String())
+		if b.ask(ctx, func(c *Core) { c.Adopt(o) }) != nil {
+			return
+		}
+		b.drivers.Go(func() { b.drive(ctx, o) })
+	}
+}
+
+// remember writes down what must survive a restart, if it has changed.
+func (b *Balancer) remember(ctx context.Context) {
+	var m Memory
+	if b.ask(ctx, func(c *Core) { m = c.Memory() }) != nil {
+		return
+	}
+	if err := b.memory.save(m); err != nil {
+		b.log.Warn("cooldowns and back-offs not saved", "err", err)
+	}
+}
+
+// Alive reports whether the control loop has come round lately: what the
+// watchdog is fed by.
+func (b *Balancer) Alive(now time.Time) bool {
+	return now.Sub(later(b.ticked.get(), b.started)) < 3*b.o.Sampling.Interval+10*time.Second
+}
+
+// logDecision writes one line when what is decided changes.
+func (b *Balancer) logDecision(d policy.Decision, self policy.Host) {
+	line := fmt.Sprint(d.Hold, d.Band, len(d.Plan) > 0 && d.Hold == policy.DryRun)
+	level := slog.LevelDebug
+	if line != b.lastLogged || d.Hold == policy.OK {
+		level = slog.LevelInfo
+	}
+	b.lastLogged = line
+	attrs := []any{
+		"hold", d.Hold.String(), "band", d.Band.String(),
+		"cpu", self.Utilization(policy.CPU).String(), "memory", self.Utilization(policy.Memory).String(),
+	}
+	if len(d.Plan) > 0 {
+		m := d.Plan[0]
+		attrs = append(attrs, "domain", m.Name, "to", m.To, "why", m.Why.String(),
+			"from_after", m.FromAfter.String(), "to_after", m.ToAfter.String())
+	}
+	b.log.Log(context.Background(), level, "decision", attrs...)
+}

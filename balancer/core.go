@@ -1,0 +1,388 @@
+package balancer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/operation"
+	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Core is what one daemon knows and how that changes with each fact. It reads
+// no clock, starts no goroutine and does no I/O: times are arguments, and what
+// follows from a fact is returned. So the daemon and the deterministic
+// simulation run the same code.
+//
+// A Core has one owner; it is not safe for concurrent use.
+type Core struct {
+	tuning Tuning
+	facts  policy.HostFacts
+
+	estimator   policy.Estimator
+	utilization policy.Utilization
+	sample      policy.Sample
+	domains     []policy.Domain
+
+	state  policy.State
+	ledger policy.Ledger
+	// arriving holds what to finish on a domain that has been promised a place.
+	arriving map[policy.OpID]arrival
+
+	operations map[policy.OpID]operation.Operation
+	paused     bool
+	cordoned   bool
+	journalErr error
+	decision   policy.Decision
+}
+
+// Tuning is what of the configuration the core needs. All of it may change
+// while it runs.
+type Tuning struct {
+	Policy policy.Config
+	Mode   policy.Mode
+	// TimeConstant is the estimator's.
+	TimeConstant time.Duration
+	// ReserveTTL is how long a promise lives without being renewed.
+	ReserveTTL time.Duration
+}
+
+type arrival struct {
+	domain  policy.DomainID
+	handoff hypervisor.Handoff
+}
+
+// Memory is what of the core survives a restart, beside the journal.
+type Memory struct {
+	State    policy.State `json:"state"`
+	Paused   bool         `json:"paused"`
+	Cordoned bool         `json:"cordoned"`
+}
+
+// NewCore returns a core that knows its own host, and what an earlier life
+// remembered.
+func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
+	return &Core{
+		tuning: t, facts: facts,
+		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
+		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
+		arriving:   map[policy.OpID]arrival{},
+		operations: map[policy.OpID]operation.Operation{},
+	}
+}
+
+// Retune applies a changed configuration.
+func (c *Core) Retune(t Tuning) {
+	c.tuning = t
+	c.estimator.TimeConstant = t.TimeConstant
+}
+
+// Memory returns what to keep for the next life. What detection has counted is
+// not kept: a new life looks anew before it acts.
+func (c *Core) Memory() Memory {
+	state := c.state
+	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
+	return Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
+}
+
+// Pause and Resume record what the operator wants: no new move, or moves again.
+func (c *Core) Pause()  { c.paused = true }
+func (c *Core) Resume() { c.paused = false }
+
+// JournalFailed records whether the journal can be written; nil when it can.
+func (c *Core) JournalFailed(err error) { c.journalErr = err }
+
+// Sampled takes in one sample. It returns the arrivals that it shows: domains
+// that had been promised a place and now run here.
+func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
+	c.utilization = c.estimator.Observe(s)
+	if !s.DomainsKnown {
+		s.Domains = c.sample.Domains
+	}
+	c.sample = s
+	c.domains = c.domains[:0:0]
+	for _, d := range s.Domains {
+		if d.State != policy.StateShutoff && d.Job != policy.MigratingIn {
+			c.domains = append(c.domains, c.estimator.Domain(d))
+		}
+	}
+	c.ledger = c.ledger.Unexpired(now)
+	for op := range c.arriving {
+		if _, ok := c.ledger.Find(op); !ok {
+			delete(c.arriving, op)
+		}
+	}
+	if !s.DomainsKnown {
+		return nil
+	}
+	return c.reconcile(now)
+}
+
+// Arrived is a domain whose arrival has to be finished here.
+type Arrived struct {
+	Domain  policy.DomainID
+	Handoff hypervisor.Handoff
+}
+
+// reconcile puts what libvirt shows above what was promised: a domain that is
+// on its way keeps its promise alive whatever the source says, one that runs
+// here has arrived.
+func (c *Core) reconcile(now time.Time) []Arrived {
+	var arrived []Arrived
+	for _, r := range c.ledger {
+		if r.To != c.facts.ID || r.Phase == policy.SettlingIn {
+			continue
+		}
+		d, ok := c.counters(r.Domain)
+		switch {
+		case !ok:
+		case d.Job == policy.MigratingIn:
+			r.Phase = policy.Migrating
+			r.Expires = later(r.Expires, now.Add(c.tuning.ReserveTTL))
+			c.ledger = c.ledger.With(r)
+		case d.State == policy.StateRunning:
+			arrived = append(arrived, Arrived{r.Domain, c.arriving[r.Op].handoff})
+			c.settle(now, r)
+		}
+	}
+	return arrived
+}
+
+// settle keeps the promise counted until the load of the domain is part of what
+// is measured.
+func (c *Core) settle(now time.Time, r policy.Reservation) {
+	r.Phase = policy.SettlingIn
+	r.Expires = now.Add(2 * c.tuning.TimeConstant)
+	c.ledger = c.ledger.With(r)
+	c.state.SettleUntil = later(c.state.SettleUntil, now.Add(c.tuning.Policy.Settle))
+	delete(c.arriving, r.Op)
+}
+
+func (c *Core) counters(id policy.DomainID) (policy.DomainCounters, bool) {
+	i := slices.IndexFunc(c.sample.Domains, func(d policy.DomainCounters) bool { return d.ID == id })
+	if i < 0 {
+		return policy.DomainCounters{}, false
+	}
+	return c.sample.Domains[i], true
+}
+
+// HostState is this host as the others are to see it.
+func (c *Core) HostState(now time.Time) policy.HostState {
+	s := policy.HostState{
+		Used: policy.Load{
+			CPU:    policy.MilliCPU(float64(c.utilization.Smoothed) * float64(c.facts.Capacity.CPU)),
+			Memory: c.utilization.Memory,
+		},
+		Pressure: c.utilization.Pressure,
+		Promised: c.ledger.Unexpired(now).Promised(c.facts.ID),
+		Running:  len(c.domains),
+		Band:     policy.BandUnknown,
+	}
+	for _, d := range c.sample.Domains {
+		switch d.Job {
+		case policy.MigratingIn:
+			s.Inbound++
+		case policy.MigratingOut:
+			s.Outbound++
+		}
+	}
+	s.Inbound = max(s.Inbound, c.ledger.Inbound(c.facts.ID))
+	s.Outbound = max(s.Outbound, c.underway())
+	if c.blind(now) {
+		s.Flags |= policy.Blind
+	} else {
+		s.Band = c.tuning.Policy.Marks.Band(s.Used.Share(policy.CPU, c.facts.Capacity))
+	}
+	for flag, set := range map[policy.HostFlags]bool{
+		policy.Paused: c.paused, policy.Cordoned: c.cordoned, policy.Frozen: c.frozen(),
+	} {
+		if set {
+			s.Flags |= flag
+		}
+	}
+	return s
+}
+
+// blind reports that the host's own load is not known.
+func (c *Core) blind(now time.Time) bool {
+	return !c.utilization.Known || now.Sub(c.utilization.At) > c.tuning.Policy.StaleAfter
+}
+
+// frozen reports that a domain of ours was found on both hosts, on neither, or
+// left paused: then nothing moves here until a person has looked.
+func (c *Core) frozen() bool {
+	for _, o := range c.operations {
+		switch o.Alarm() {
+		case policy.OK, policy.NotLocated:
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// underway counts the operations that hold an outbound slot.
+func (c *Core) underway() int { return len(c.operations) }
+
+// View is everything that a decision may look at.
+func (c *Core) View(now time.Time, others []policy.Host, known int) policy.View {
+	return policy.View{
+		Now: now, Self: c.facts.ID,
+		Hosts:       append([]policy.Host{c.Self(now)}, others...),
+		Domains:     slices.Clone(c.domains),
+		Ledger:      c.ledger.Unexpired(now),
+		Utilization: c.utilization,
+		Conditions: policy.Conditions{
+			Mode: c.tuning.Mode, Paused: c.paused, Frozen: c.frozen(),
+			JournalUnwritable: c.journalErr != nil,
+			Known:             known,
+		},
+	}
+}
+
+// Decide decides on the newest facts and remembers.
+func (c *Core) Decide(now time.Time, others []policy.Host, known int) policy.Decision {
+	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(c.View(now, others, known), c.state)
+	return c.decision
+}
+
+// Begin opens an operation for a move of the last decision.
+func (c *Core) Begin(now time.Time, id policy.OpID, m policy.Move, target policy.Endpoint) operation.Operation {
+	o := operation.Open(now, id, m, target)
+	c.operations[id] = o
+	return o
+}
+
+// Adopt takes up an operation that an earlier life left open.
+func (c *Core) Adopt(o operation.Operation) { c.operations[o.ID] = o }
+
+// Advanced records that one of our operations has come further; when it has
+// ended, the policy learns how.
+func (c *Core) Advanced(now time.Time, o operation.Operation) {
+	if !o.Phase.Closed() {
+		c.operations[o.ID] = o
+		if o.Phase >= operation.Reserved {
+			// What others gossip lags behind what the target just promised us.
+			c.ledger = c.ledger.With(policy.Reservation{
+				Op: o.ID, Domain: o.Move.Domain, From: o.Move.From, To: o.Move.To,
+				Load:    policy.Load{CPU: o.Move.Load.CPU, Memory: o.Move.MemoryMax},
+				Phase:   policy.Migrating,
+				Granted: o.Changed, Expires: now.Add(24 * time.Hour),
+			})
+		}
+		return
+	}
+	delete(c.operations, o.ID)
+	c.ledger = c.ledger.Without(o.ID)
+	if o.Begun.IsZero() {
+		c.state = c.tuning.Policy.Refused(c.state, now, o.Move, o.Outcome.Reason)
+		return
+	}
+	c.state = c.tuning.Policy.Finished(c.state, now, o.Move, o.Outcome)
+}
+
+// Recheck says, from the newest facts, whether a move that has been promised a
+// place still makes sense.
+func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
+	i := slices.IndexFunc(c.domains, func(d policy.Domain) bool { return d.ID == o.Move.Domain })
+	switch {
+	case c.paused && o.Move.Why != policy.Manual:
+		return policy.PausedByOperator
+	case c.journalErr != nil:
+		return policy.JournalUnwritable
+	case c.frozen():
+		return policy.FrozenHost
+	case c.blind(now):
+		return policy.NoSample
+	case i < 0:
+		return policy.SourceGone
+	case c.domains[i].Obstacle != policy.OK:
+		return c.domains[i].Obstacle
+	default:
+		return policy.OK
+	}
+}
+
+// Handoff is what the target is to set on the domain once it has arrived.
+func (c *Core) Handoff(now time.Time, o operation.Operation) hypervisor.Handoff {
+	var history policy.MoveHistory
+	if d, ok := c.counters(o.Move.Domain); ok {
+		history = d.History
+	}
+	return hypervisor.Handoff{
+		Autostart: o.Description.Autostart,
+		History:   c.tuning.Policy.Arrived(history, now, c.facts.ID),
+	}
+}
+
+// WouldAdmit answers a source that asks for room, and books nothing.
+func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest, others []policy.Host) policy.Reason {
+	c.ledger = c.ledger.Unexpired(now)
+	if _, ok := c.ledger.Find(r.Op); ok {
+		return policy.OK
+	}
+	if _, here := c.counters(r.Move.Domain); here {
+		return policy.AlreadyThere
+	}
+	return c.tuning.Policy.Admit(c.View(now, others, 0), r.Move)
+}
+
+// Admit answers a source that asks for room, and books the room in the same
+// step if the answer is yes. Asked again for the same operation it gives the
+// same answer and books nothing more.
+func (c *Core) Admit(now time.Time, r peer.ReserveRequest, others []policy.Host) policy.Reason {
+	if why := c.WouldAdmit(now, r, others); why != policy.OK {
+		return why
+	}
+	if _, ok := c.ledger.Find(r.Op); ok {
+		return policy.OK
+	}
+	c.ledger = c.ledger.With(policy.Reservation{
+		Op: r.Op, Domain: r.Move.Domain, From: r.Move.From, To: r.Move.To,
+		Load:  policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax},
+		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
+	})
+	c.arriving[r.Op] = arrival{r.Move.Domain, r.Handoff}
+	return policy.OK
+}
+
+// Self is this host as the others are to see it.
+func (c *Core) Self(now time.Time) policy.Host {
+	return policy.Host{HostFacts: c.facts, HostState: c.HostState(now), Received: now}
+}
+
+// Renew keeps a promise alive; false if there is none.
+func (c *Core) Renew(now time.Time, op policy.OpID) bool {
+	c.ledger = c.ledger.Unexpired(now)
+	r, ok := c.ledger.Find(op)
+	if !ok {
+		return false
+	}
+	if r.Phase == policy.Reserved {
+		r.Phase = policy.Migrating
+	}
+	r.Expires = later(r.Expires, now.Add(c.tuning.ReserveTTL))
+	c.ledger = c.ledger.With(r)
+	return true
+}
+
+// Ended takes in how an operation that targeted this host has ended.
+func (c *Core) Ended(now time.Time, f peer.FinishRequest) {
+	r, ok := c.ledger.Find(f.Op)
+	switch {
+	case !ok || r.Phase == policy.SettlingIn:
+	case f.Result == policy.Succeeded:
+		c.settle(now, r)
+	default:
+		c.ledger = c.ledger.Without(f.Op)
+		delete(c.arriving, f.Op)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

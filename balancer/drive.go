@@ -1,0 +1,260 @@
+package balancer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/operation"
+	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// How long one question may take.
+const (
+	describeTimeout = 15 * time.Second
+	reserveTimeout  = 30 * time.Second // the target runs its pre-flight checks meanwhile
+	locateTimeout   = 10 * time.Second
+	tellTimeout     = 30 * time.Second
+	abortTimeout    = 10 * time.Second
+)
+
+// drive carries one operation out: action, answer, next. What the operation
+// does and why is said by package operation; here it only happens.
+//
+// When ctx ends it returns at once, wherever it is; the journal knows.
+func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
+	log := b.log.With("op", o.ID, "domain", o.Move.Name, "to", o.Move.To)
+	phase := o.Phase
+	o, action := o.First(time.Now())
+	for {
+		if o.Phase != phase {
+			if err := b.record(ctx, o); err != nil {
+				log.Error("journal not written", "phase", o.Phase.String(), "err", err)
+				o, action = o.Next(time.Now(), operation.JournalFailed{Err: err})
+			}
+			phase = o.Phase
+		}
+		if action == operation.Stop {
+			break
+		}
+		log.Debug("operation", "phase", o.Phase.String(), "action", action.String())
+		event := b.perform(ctx, o, action)
+		if ctx.Err() != nil {
+			return
+		}
+		o, action = o.Next(time.Now(), event)
+	}
+	b.advanced(ctx, o)
+	level := log.Info
+	if o.Outcome.Result != policy.Succeeded && !o.Begun.IsZero() {
+		level = log.Warn
+	}
+	level("move ended", "result", o.Outcome.Result.String(), "reason", o.Outcome.Reason.String(),
+		"detail", o.Outcome.Detail, "duration", o.Outcome.Duration, "downtime", o.Outcome.Downtime)
+}
+
+// record writes the operation to the journal, and then lets the core know.
+func (b *Balancer) record(ctx context.Context, o operation.Operation) error {
+	err := b.o.Journal.Append(o)
+	b.o.Observer.JournalWritten(err)
+	if err == nil && !o.Phase.Closed() {
+		b.advanced(ctx, o)
+	}
+	if alarm := o.Alarm(); alarm != policy.OK {
+		b.log.Error("a person must look: it is not established where the domain runs",
+			"domain", o.Move.Name, "uuid", o.Move.Domain, "reason", alarm.String(), "from", o.Move.From, "to", o.Move.To)
+	}
+	return err
+}
+
+func (b *Balancer) advanced(ctx context.Context, o operation.Operation) {
+	b.o.Observer.Advanced(o)
+	if o.Phase.Closed() {
+		b.progress.clear(o.ID)
+	}
+	// The owner outlives the drivers, so this ends only with it.
+	_ = b.ask(context.WithoutCancel(ctx), func(c *Core) { c.Advanced(time.Now(), o) })
+}
+
+// perform does one action and returns its answer.
+func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operation.Action) operation.Event {
+	switch a {
+	case operation.Describe:
+		ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+		defer cancel()
+		d, err := b.o.Hypervisor.Describe(ctx, o.Move.Domain)
+		d.Source = b.o.Facts
+		return operation.Described{Description: d, Err: err}
+
+	case operation.Reserve:
+		ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+		defer cancel()
+		reply, err := b.o.Peers.Reserve(ctx, o.Target, peer.ReserveRequest{
+			Op: o.ID, Move: o.Move, Description: o.Description, Handoff: b.handoff(ctx, o),
+		})
+		return operation.Answered{Reply: reply, Err: err}
+
+	case operation.Recheck:
+		why := policy.Cancelled
+		_ = b.ask(ctx, func(c *Core) { why = c.Recheck(time.Now(), o) })
+		return operation.Rechecked{Reason: why}
+
+	case operation.Migrate:
+		b.log.Info("migration starts", "op", o.ID, "domain", o.Move.Name, "to", o.Move.To,
+			"predicted", o.Move.Duration, "deadline", b.o.Transfer.deadline(o.Move))
+		return operation.Ended{Outcome: b.attend(ctx, o, func(ctx context.Context, progress func(policy.Progress)) policy.Outcome {
+			return b.o.Hypervisor.Migrate(ctx, hypervisor.Transfer{
+				Domain: o.Move.Domain, URI: b.o.Transfer.uri(o.Target),
+				MaxDowntime: b.o.Transfer.MaxDowntime, Bandwidth: b.o.Transfer.Bandwidth,
+			}, progress)
+		})}
+
+	case operation.Watch:
+		return operation.Ended{Outcome: b.attend(ctx, o, func(ctx context.Context, progress func(policy.Progress)) policy.Outcome {
+			return b.o.Hypervisor.Watch(ctx, o.Move.Domain, progress)
+		})}
+
+	case operation.Locate:
+		return b.locate(ctx, o)
+
+	case operation.Tell:
+		ctx, cancel := context.WithTimeout(ctx, tellTimeout)
+		defer cancel()
+		err := b.o.Peers.Finish(ctx, o.Target, o.Move.To, peer.FinishRequest{
+			Op: o.ID, Move: o.Move, Result: o.Outcome.Result, Handoff: b.handoff(ctx, o),
+		})
+		return operation.Told{Err: err}
+
+	default: // Wait
+		sleep(ctx, o.Delay())
+		return operation.Waited{}
+	}
+}
+
+// handoff is what the target is to set on the domain.
+func (b *Balancer) handoff(ctx context.Context, o operation.Operation) hypervisor.Handoff {
+	var h hypervisor.Handoff
+	_ = b.ask(ctx, func(c *Core) { h = c.Handoff(time.Now(), o) })
+	return h
+}
+
+// attend runs a migration and meanwhile keeps its promise alive and its
+// deadline. At the deadline it asks for an abort; what came of that is for the
+// outcome to tell.
+func (b *Balancer) attend(ctx context.Context, o operation.Operation, migrate func(context.Context, func(policy.Progress)) policy.Outcome) policy.Outcome {
+	ended := make(chan policy.Outcome, 1)
+	var attending sync.WaitGroup
+	attending.Go(func() {
+		ended <- migrate(ctx, func(p policy.Progress) {
+			b.progress.set(o.ID, p)
+			b.o.Observer.Progress(p)
+		})
+	})
+	defer attending.Wait()
+
+	deadline := time.NewTimer(max(0, b.o.Transfer.deadline(o.Move)-time.Since(o.Begun)))
+	defer deadline.Stop()
+	renew := time.NewTicker(b.tuning.Load().ReserveTTL / 3)
+	defer renew.Stop()
+	late := false
+	for {
+		select {
+		case outcome := <-ended:
+			if late && outcome.Result == policy.Aborted {
+				outcome.Reason = policy.DeadlineExceeded
+			}
+			return outcome
+		case <-deadline.C:
+			late = true
+			b.log.Warn("migration is past its deadline: aborting it", "op", o.ID, "domain", o.Move.Name)
+			attending.Go(func() { b.abort(ctx, o) })
+			deadline.Reset(b.o.Transfer.DeadlineMin) // and again, should that not help
+		case <-renew.C:
+			attending.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, b.tuning.Load().ReserveTTL/3)
+				defer cancel()
+				if err := b.o.Peers.Renew(ctx, o.Target, o.Move.To, o.ID); err != nil {
+					b.log.Debug("promise not renewed", "op", o.ID, "err", err)
+				}
+			})
+		}
+	}
+}
+
+func (b *Balancer) abort(ctx context.Context, o operation.Operation) {
+	ctx, cancel := context.WithTimeout(ctx, abortTimeout)
+	defer cancel()
+	if err := b.o.Hypervisor.Abort(ctx, o.Move.Domain); err != nil {
+		b.log.Warn("migration not aborted", "op", o.ID, "domain", o.Move.Name, "err", err)
+	}
+}
+
+// locate asks both hosts at once. One that does not answer is not known.
+func (b *Balancer) locate(ctx context.Context, o operation.Operation) operation.Located {
+	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
+	defer cancel()
+	var l operation.Located
+	var both sync.WaitGroup
+	both.Go(func() {
+		p, err := b.o.Hypervisor.Locate(ctx, o.Move.Domain)
+		if err == nil {
+			l.Source = p
+		}
+	})
+	both.Go(func() {
+		p, err := b.o.Peers.Locate(ctx, o.Target, o.Move.To, o.Move.Domain)
+		if err == nil {
+			l.Target = p
+		} else {
+			b.log.Debug("target does not say where the domain is", "op", o.ID, "err", err)
+		}
+	})
+	both.Wait()
+	return l
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// progressBoard holds how far the running migrations have come.
+type progressBoard struct {
+	mu sync.Mutex
+	at map[policy.OpID]policy.Progress
+}
+
+func (b *progressBoard) set(op policy.OpID, p policy.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.at == nil {
+		b.at = map[policy.OpID]policy.Progress{}
+	}
+	b.at[op] = p
+}
+
+func (b *progressBoard) get(op policy.OpID) (policy.Progress, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, ok := b.at[op]
+	return p, ok
+}
+
+func (b *progressBoard) clear(op policy.OpID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.at, op)
+}
+
+// atomicTime is a time that may be read and written concurrently.
+type atomicTime struct{ nanos atomic.Int64 }
+
+func (a *atomicTime) set(t time.Time) { a.nanos.Store(t.UnixNano()) }
+func (a *atomicTime) get() time.Time  { return time.Unix(0, a.nanos.Load()) }

@@ -1,0 +1,22 @@
+package balancer
+
+import (
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/operation"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Observer is told what happens, to count it. Its methods return at once.
+type Observer interface {
+	Sampled(took time.Duration, err error, host policy.Host, marks policy.Marks, domains []policy.Domain)
+	Decided(d policy.Decision)
+	// Asked is told each answer that this host gave to a request for room.
+	Asked(why policy.Reason)
+	Promised(l policy.Ledger)
+	Fleet(hosts []policy.Host, now time.Time)
+	Progress(p policy.Progress)
+	// Advanced is told each change of phase of an operation of this host.
+	Advanced(o operation.Operation)
+	JournalWritten(err error)
+}

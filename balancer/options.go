@@ -1,0 +1,60 @@
+package balancer
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Options are what a Balancer is made of.
+type Options struct {
+	Facts      policy.HostFacts
+	Hypervisor Hypervisor
+	Cluster    Cluster
+	Peers      Peers
+	Journal    *Journal
+	// StateDir holds what is remembered beside the journal.
+	StateDir string
+
+	Tuning   Tuning
+	Sampling Sampling
+	Transfer TransferOptions
+
+	Observer Observer
+	Log      *slog.Logger
+	// NewID makes operation IDs; each must be new in the whole fleet.
+	NewID func() policy.OpID
+}
+
+// Sampling says how often the host is looked at.
+type Sampling struct {
+	// Interval between samples. Shorter sees sooner and costs more.
+	Interval time.Duration
+	// Jitter spreads the ticks of the fleet: each is moved by up to this share
+	// of the interval.
+	Jitter float64
+}
+
+// TransferOptions say how migrations are made.
+type TransferOptions struct {
+	// URI is where the source's libvirt reaches the target's, with {host} for
+	// the target's migration address.
+	URI string
+	// A migration that takes longer than DeadlineFactor times its predicted
+	// duration, and longer than DeadlineMin, is aborted.
+	DeadlineFactor float64
+	DeadlineMin    time.Duration
+
+	MaxDowntime time.Duration
+	Bandwidth   policy.Bytes
+}
+
+func (t TransferOptions) uri(e policy.Endpoint) string {
+	return strings.ReplaceAll(t.URI, "{host}", e.Migration)
+}
+
+func (t TransferOptions) deadline(m policy.Move) time.Duration {
+	return max(t.DeadlineMin, time.Duration(t.DeadlineFactor*float64(m.Duration)))
+}
