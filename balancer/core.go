@@ -1,7 +1,9 @@
 package balancer
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/operation"
@@ -86,9 +88,15 @@ func (c *Core) Memory() Memory {
 	return Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
 }
 
-// Pause and Resume record what the operator wants: no new move, or moves again.
-func (c *Core) Pause()  { c.paused = true }
-func (c *Core) Resume() { c.paused = false }
+// SetPaused records what the operator wants: no new move, or moves again.
+func (c *Core) SetPaused(paused bool) { c.paused = paused }
+
+// Operations returns the open operations of this host, by ID.
+func (c *Core) Operations() []operation.Operation {
+	return slices.SortedFunc(maps.Values(c.operations), func(a, b operation.Operation) int {
+		return strings.Compare(string(a.ID), string(b.ID))
+	})
+}
 
 // JournalFailed records whether the journal can be written; nil when it can.
 func (c *Core) JournalFailed(err error) { c.journalErr = err }

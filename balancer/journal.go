@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -171,12 +172,9 @@ func (j *Journal) Open() []operation.Operation {
 }
 
 func (j *Journal) sortedOpen() []operation.Operation {
-	var all []operation.Operation
-	for _, o := range j.open {
-		all = append(all, o)
-	}
-	slices.SortFunc(all, func(a, b operation.Operation) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return all
+	return slices.SortedFunc(maps.Values(j.open), func(a, b operation.Operation) int {
+		return strings.Compare(string(a.ID), string(b.ID))
+	})
 }
 
 // History returns the closed operations, newest first, at most limit.

@@ -10,6 +10,7 @@ import (
 
 // Options are what a Balancer is made of.
 type Options struct {
+	Version    string
 	Facts      policy.HostFacts
 	Hypervisor Hypervisor
 	Cluster    Cluster

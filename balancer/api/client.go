@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+)
+
+// DefaultSocket is where the daemon listens unless configured otherwise.
+const DefaultSocket = "/run/virtbalanced/api.sock"
+
+// Client asks a daemon over its unix socket.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient returns a client of the daemon at the socket.
+func NewClient(socket string) *Client {
+	var d net.Dialer
+	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}}
+}
+
+// ErrNotRunning: there is no daemon at the socket.
+var ErrNotRunning = errors.New("no daemon answers")
+
+// Status asks for the daemon at a glance.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.do(ctx, http.MethodGet, "/v1/status", &s)
+}
+
+// Hosts asks for every host as the daemon sees it.
+func (c *Client) Hosts(ctx context.Context) (h []Host, err error) {
+	return h, c.do(ctx, http.MethodGet, "/v1/hosts", &h)
+}
+
+// Domains asks for the domains of the daemon's host.
+func (c *Client) Domains(ctx context.Context) (d []Domain, err error) {
+	return d, c.do(ctx, http.MethodGet, "/v1/domains", &d)
+}
+
+// Plan asks what would happen now.
+func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
+	return p, c.do(ctx, http.MethodGet, "/v1/plan", &p)
+}
+
+// History asks for the newest ended operations.
+func (c *Client) History(ctx context.Context, limit int) (o []Operation, err error) {
+	return o, c.do(ctx, http.MethodGet, "/v1/history?limit="+strconv.Itoa(limit), &o)
+}
+
+// SetPaused stops or restarts balancing.
+func (c *Client) SetPaused(ctx context.Context, paused bool) error {
+	path := "/v1/resume"
+	if paused {
+		path = "/v1/pause"
+	}
+	return c.do(ctx, http.MethodPost, path, &struct{}{})
+}
+
+// do asks one question. Errors say what to do next.
+func (c *Client) do(ctx context.Context, method, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w at %s: is virtbalanced running on this host? (systemctl status virtbalanced)", ErrNotRunning, c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: permission denied: run as root or as a member of the socket's group", c.socket)
+	case err != nil:
+		return err
+	}
+	defer resp.Body.Close()
+	body := io.LimitReader(resp.Body, 64<<20)
+	if resp.StatusCode != http.StatusOK {
+		var e errorReply
+		if err := json.NewDecoder(body).Decode(&e); err != nil || e.Error == "" {
+			e.Error = resp.Status
+		}
+		return fmt.Errorf("virtbalanced: %s", e.Error)
+	}
+	if err := json.NewDecoder(body).Decode(v); err != nil {
+		return fmt.Errorf("virtbalanced answered what this version does not understand: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+// Package api is how the command line, and other programs on the same host, talk
+// to the daemon: JSON over HTTP on a unix socket.
+//
+//	GET  /v1/status    the daemon, its host, its last decision, its operations
+//	GET  /v1/hosts     every host as this daemon sees it
+//	GET  /v1/domains   the domains of this host, each with why it stays
+//	GET  /v1/plan      what would move now, and why everything else would not
+//	GET  /v1/history   ended operations, newest first; ?limit=N
+//	POST /v1/pause     start no new move
+//	POST /v1/resume    start moves again
+//
+// Who may connect is decided by the mode and group of the socket. An error is
+// answered by a status code and {"error": "..."}.
+package api

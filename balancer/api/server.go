@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Daemon is what the API shows.
+type Daemon interface {
+	Status(ctx context.Context) (Status, error)
+	Hosts(ctx context.Context) ([]Host, error)
+	Domains(ctx context.Context) ([]Domain, error)
+	Plan(ctx context.Context) (Plan, error)
+	History(ctx context.Context, limit int) ([]Operation, error)
+	SetPaused(ctx context.Context, paused bool) error
+}
+
+// Server serves the API. It can be started before there is a daemon to show:
+// until Serve is given one, every request is answered by 503 and what Waiting
+// says.
+type Server struct {
+	daemon  atomic.Pointer[Daemon]
+	waiting atomic.Pointer[string]
+	log     *slog.Logger
+}
+
+// NewServer returns a server without a daemon.
+func NewServer(log *slog.Logger) *Server {
+	s := &Server{log: log}
+	s.Waiting("the daemon is starting")
+	return s
+}
+
+// Show puts the daemon behind the API.
+func (s *Server) Show(d Daemon) { s.daemon.Store(&d) }
+
+// Waiting says what the daemon is waiting for.
+func (s *Server) Waiting(why string) { s.waiting.Store(&why) }
+
+// Run serves on the listener until ctx ends, and closes it.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// Handler routes the API.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", answer(s, Daemon.Status))
+	mux.HandleFunc("GET /v1/hosts", answer(s, Daemon.Hosts))
+	mux.HandleFunc("GET /v1/domains", answer(s, Daemon.Domains))
+	mux.HandleFunc("GET /v1/plan", answer(s, Daemon.Plan))
+	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
+		limit := 50
+		if text := r.URL.Query().Get("limit"); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 || n > 1000 {
+				writeError(w, http.StatusBadRequest, fmt.Errorf("limit %q is not a number within 1..1000", text))
+				return
+			}
+			limit = n
+		}
+		answer(s, func(d Daemon, ctx context.Context) ([]Operation, error) { return d.History(ctx, limit) })(w, r)
+	})
+	for path, paused := range map[string]bool{"POST /v1/pause": true, "POST /v1/resume": false} {
+		mux.HandleFunc(path, answer(s, func(d Daemon, ctx context.Context) (struct{}, error) {
+			return struct{}{}, d.SetPaused(ctx, paused)
+		}))
+	}
+	return mux
+}
+
+// answer makes a handler of a question to the daemon.
+func answer[T any](s *Server, question func(Daemon, context.Context) (T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		d := s.daemon.Load()
+		if d == nil {
+			writeError(w, http.StatusServiceUnavailable, errors.New(*s.waiting.Load()))
+			return
+		}
+		v, err := question(*d, r.Context())
+		if err != nil {
+			writeError(w, http.StatusInternalServerError, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v) // the client has gone: nobody to tell
+	}
+}
+
+type errorReply struct {
+	Error string `json:"error"`
+}
+
+func writeError(w http.ResponseWriter, code int, err error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(errorReply{err.Error()})
+}

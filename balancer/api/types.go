@@ -1,0 +1,78 @@
+package api
+
+import (
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Status is the daemon at a glance.
+type Status struct {
+	Version string           `json:"version"`
+	Started time.Time        `json:"started"`
+	Host    policy.HostFacts `json:"host"`
+	State   policy.HostState `json:"state"`
+	Marks   policy.Marks     `json:"marks"`
+	Mode    policy.Mode      `json:"mode"`
+	Paused  bool             `json:"paused"`
+	// Sampled is when the newest usable sample was taken; zero if there is none.
+	Sampled time.Time `json:"sampled,omitzero"`
+	// Hold is why nothing is started; "ok" when something is.
+	Hold       policy.Reason `json:"hold"`
+	HoldText   string        `json:"hold_text"`
+	Fleet      Fleet         `json:"fleet"`
+	Operations []Operation   `json:"operations"`
+}
+
+// Fleet counts hosts, this one included.
+type Fleet struct {
+	// Known in the last day; Fresh enough to be believed.
+	Known int `json:"known"`
+	Fresh int `json:"fresh"`
+}
+
+// Host is one host as this daemon sees it.
+type Host struct {
+	policy.Host
+	Self  bool `json:"self,omitempty"`
+	Stale bool `json:"stale,omitempty"`
+	// AgeSeconds is how long ago its state arrived.
+	AgeSeconds float64 `json:"age_seconds"`
+}
+
+// Domain is one domain of this host.
+type Domain struct {
+	policy.Domain
+	// Stays is why it is not moved now; "ok" if it is.
+	Stays     policy.Reason `json:"stays"`
+	StaysText string        `json:"stays_text"`
+}
+
+// Operation is one move, running or ended.
+type Operation struct {
+	ID     policy.OpID   `json:"op"`
+	Phase  string        `json:"phase"`
+	Move   policy.Move   `json:"move"`
+	Opened time.Time     `json:"opened"`
+	Ended  time.Time     `json:"ended,omitzero"`
+	Alarm  policy.Reason `json:"alarm,omitempty"`
+	Result policy.Result `json:"result"`
+	Reason policy.Reason `json:"reason"`
+	Detail string        `json:"detail,omitempty"`
+	// ToName names the target, where it is known.
+	ToName string `json:"to_name,omitempty"`
+
+	DurationSeconds float64 `json:"duration_seconds,omitempty"`
+	DowntimeSeconds float64 `json:"downtime_seconds,omitempty"`
+	// Done is the share of the guest's memory that has been copied, 0..1.
+	Done policy.Fraction `json:"done,omitempty"`
+}
+
+// Plan is what would happen now.
+type Plan struct {
+	policy.Decision
+	// HoldText is Hold for people.
+	HoldText string `json:"hold_text"`
+	// HostNames names the hosts that the decision mentions by ID.
+	HostNames map[policy.HostID]string `json:"host_names"`
+}

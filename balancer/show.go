@@ -1,0 +1,145 @@
+package balancer
+
+import (
+	"context"
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/operation"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// glance is what the API shows, taken at one instant.
+type glance struct {
+	view       policy.View
+	decision   policy.Decision
+	operations []operation.Operation
+	paused     bool
+}
+
+func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
+	others, known := b.o.Cluster.Hosts(), b.o.Cluster.Known()
+	err = b.ask(ctx, func(c *Core) {
+		g.view = c.View(time.Now(), others, known)
+		g.decision = c.decision
+		g.operations = c.Operations()
+		g.paused = c.paused
+	})
+	return g, err
+}
+
+// Status shows the daemon at a glance.
+func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
+	g, err := b.glance(ctx)
+	if err != nil {
+		return api.Status{}, err
+	}
+	tuning := b.tuning.Load()
+	s := api.Status{
+		Version: b.o.Version, Started: b.started,
+		Host: g.view.Hosts[0].HostFacts, State: g.view.Hosts[0].HostState,
+		Marks: tuning.Policy.Marks, Mode: tuning.Mode, Paused: g.paused,
+		Hold: g.decision.Hold, HoldText: g.decision.Hold.Text(),
+		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
+		Operations: []api.Operation{},
+	}
+	if g.view.Utilization.Known {
+		s.Sampled = g.view.Utilization.At
+	}
+	for _, h := range g.view.Hosts {
+		if !b.stale(g.view, h) {
+			s.Fleet.Fresh++
+		}
+	}
+	for _, o := range g.operations {
+		s.Operations = append(s.Operations, b.show(o, names(g.view)))
+	}
+	return s, nil
+}
+
+// Hosts shows every host as this daemon sees it, itself first.
+func (b *Balancer) Hosts(ctx context.Context) ([]api.Host, error) {
+	g, err := b.glance(ctx)
+	var hosts []api.Host
+	for _, h := range g.view.Hosts {
+		hosts = append(hosts, api.Host{
+			Host: h, Self: h.ID == g.view.Self, Stale: b.stale(g.view, h),
+			AgeSeconds: g.view.Now.Sub(h.Received).Seconds(),
+		})
+	}
+	return hosts, err
+}
+
+func (b *Balancer) stale(v policy.View, h policy.Host) bool {
+	return v.Now.Sub(h.Received) > b.tuning.Load().Policy.StaleAfter
+}
+
+// Domains shows the domains of this host, each with why it stays.
+func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
+	g, err := b.glance(ctx)
+	stays := map[policy.DomainID]policy.Reason{}
+	for _, v := range g.decision.Verdicts {
+		if v.Host == "" {
+			stays[v.Domain] = v.Reason
+		}
+	}
+	domains := []api.Domain{}
+	for _, d := range g.view.Domains {
+		why := stays[d.ID]
+		domains = append(domains, api.Domain{Domain: d, Stays: why, StaysText: why.Text()})
+	}
+	return domains, err
+}
+
+// Plan shows the last decision: what would move now, and why everything else
+// would not.
+func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
+	g, err := b.glance(ctx)
+	return api.Plan{Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view)}, err
+}
+
+// History shows ended operations, newest first.
+func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, error) {
+	g, err := b.glance(ctx)
+	operations := []api.Operation{}
+	for _, o := range b.o.Journal.History(limit) {
+		operations = append(operations, b.show(o, names(g.view)))
+	}
+	return operations, err
+}
+
+// SetPaused stops or restarts balancing on this host. Running migrations go on.
+func (b *Balancer) SetPaused(ctx context.Context, paused bool) error {
+	err := b.ask(ctx, func(c *Core) {
+		c.SetPaused(paused)
+		b.o.Cluster.Publish(c.HostState(time.Now()))
+	})
+	if err == nil {
+		b.log.Info("balancing paused or resumed by an operator", "paused", paused)
+	}
+	return err
+}
+
+func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) api.Operation {
+	shown := api.Operation{
+		ID: o.ID, Phase: o.Phase.String(), Move: o.Move, Opened: o.Opened,
+		Alarm: o.Alarm(), Result: o.Outcome.Result, Reason: o.Outcome.Reason, Detail: o.Outcome.Detail,
+		ToName:          names[o.Move.To],
+		DurationSeconds: o.Outcome.Duration.Seconds(), DowntimeSeconds: o.Outcome.Downtime.Seconds(),
+	}
+	if o.Phase.Closed() {
+		shown.Ended = o.Changed
+	}
+	if p, ok := b.progress.get(o.ID); ok && p.Total > 0 {
+		shown.Done = policy.Fraction(float64(p.Total-p.Remaining) / float64(p.Total))
+	}
+	return shown
+}
+
+func names(v policy.View) map[policy.HostID]string {
+	names := make(map[policy.HostID]string, len(v.Hosts))
+	for _, h := range v.Hosts {
+		names[h.ID] = h.Name
+	}
+	return names
+}
