@@ -1,0 +1,122 @@
+// Command virtbalance is the operator's command line: what the daemon on this
+// host sees, would do and has done.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+)
+
+// version is set by the build.
+var version = "dev"
+
+// Exit codes, as documented by `virtbalance help`.
+const (
+	exitOK = iota
+	exitFailed
+	exitUsage
+	exitNoDaemon
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
+		return exitUsage
+	case errors.Is(err, api.ErrNotRunning):
+		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
+		return exitNoDaemon
+	default:
+		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
+		return exitFailed
+	}
+}
+
+// usageError is a command line that says nothing sensible.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// settings are the flags that all commands share.
+type settings struct {
+	socket string
+	format string
+}
+
+func newRoot() *cobra.Command {
+	var s settings
+	root := &cobra.Command{
+		Use:   "virtbalance",
+		Short: "Look at and steer the load balancer of this hypervisor",
+		Long: `virtbalance asks the daemon on this host (virtbalanced) what it sees, what it
+would do and why, and what it has done.
+
+Exit codes: 0 done; 1 it could not be done; 2 the command line is wrong; 3 no
+daemon answers.`,
+		Version:           version,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if s.format != "table" && s.format != "json" {
+				return usageError{fmt.Errorf("--format %q is not one of table, json", s.format)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no command %q; see virtbalance --help", args[0])}
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetVersionTemplate("virtbalance {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.socket, "socket", api.DefaultSocket, "unix socket of the daemon")
+	flags.StringVar(&s.format, "format", "table", "output: table for people, json for programs")
+	root.AddCommand(
+		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newHistory(&s),
+		newPause(&s, true), newPause(&s, false),
+	)
+	for _, c := range root.Commands() {
+		if c.Args == nil {
+			c.Args = noArgs
+		}
+	}
+	return root
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s takes no argument, got %q", cmd.CommandPath(), args[0])}
+	}
+	return nil
+}
+
+func (s *settings) client() *api.Client { return api.NewClient(s.socket) }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+func newStatus(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show the daemon, its host and what it is doing",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			status, err := s.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return show(cmd, s, status, printStatus)
+		},
+	}
+}
+
+func printStatus(w io.Writer, s api.Status) {
+	used := policy.Host{HostFacts: s.Host, HostState: s.State}
+	mode := s.Mode.String()
+	if s.Paused {
+		mode += ", paused"
+	}
+	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
+	columns(w, func(w io.Writer) {
+		fmt.Fprintf(w, "  cpu\t%s of %s\n", used.Utilization(policy.CPU), s.Host.Capacity.CPU)
+		fmt.Fprintf(w, "  memory\t%s of %s\n", used.Utilization(policy.Memory), s.Host.Capacity.Memory)
+		fmt.Fprintf(w, "  marks\treceive below %s, relieve above %s until below %s\n", s.Marks.Receive, s.Marks.High, s.Marks.Stop)
+		fmt.Fprintf(w, "  domains\t%d running\n", s.State.Running)
+		fmt.Fprintf(w, "  fleet\t%d of %d hosts fresh\n", s.Fleet.Fresh, s.Fleet.Known)
+		fmt.Fprintf(w, "  mode\t%s\n", mode)
+		if !s.Sampled.IsZero() {
+			fmt.Fprintf(w, "  sampled\t%s ago\n", ago(time.Since(s.Sampled)))
+		}
+		fmt.Fprintf(w, "  daemon\t%s, up %s\n", s.Version, ago(time.Since(s.Started)))
+	})
+	if s.Hold != policy.OK {
+		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
+	}
+	for _, o := range s.Operations {
+		printOperation(w, o)
+	}
+}
+
+// printOperation says in a line how far a move has come.
+func printOperation(w io.Writer, o api.Operation) {
+	to := o.ToName
+	if to == "" {
+		to = string(o.Move.To)
+	}
+	fmt.Fprintf(w, "Moving %s to %s: %s", o.Move.Name, to, o.Phase)
+	if o.Done > 0 {
+		fmt.Fprintf(w, ", %s copied", o.Done)
+	}
+	fmt.Fprintf(w, ", since %s\n", ago(time.Since(o.Opened)))
+	if o.Alarm != policy.OK {
+		fmt.Fprintf(w, "  A PERSON MUST LOOK: %s.\n", o.Alarm.Text())
+	}
+}
