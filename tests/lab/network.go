@@ -1,0 +1,97 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// The lab's network is a bridge in the machine's network namespace with one
+// cable (a veth pair) to each host. Every lab has its own, so all of them use
+// the same addresses.
+const (
+	networkPrefix  = "10.77.0."
+	machineAddress = networkPrefix + "1"
+	bridgeMAC      = "02:77:00:00:01:00"
+)
+
+func hostAddress(number int) string { return fmt.Sprintf("%s%d", networkPrefix, 10+number) }
+
+// hostMAC is fixed: were it new after a "power on", the others would go on
+// sending to the old one until their ARP entries expire, for minutes.
+func hostMAC(number int) string { return fmt.Sprintf("02:77:00:00:00:%02x", number) }
+
+// ip runs commands of ip(8) in the network namespace of a process, one command
+// a line, and stops at the first that fails.
+func ip(of procID, lines ...string) error {
+	return inNamespaces(of, unix.CLONE_NEWNET, func() error {
+		cmd := exec.Command("ip", "-batch", "-")
+		cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+		var errOut bytes.Buffer
+		cmd.Stderr = &errOut
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("ip -batch: %w: %s", err, strings.TrimSpace(errOut.String()))
+		}
+		return nil
+	})
+}
+
+func plugMachine(init procID) error {
+	return ip(init,
+		"link set lo up",
+		// a bridge without an address of its own borrows, and changes, its ports'
+		"link add br0 address "+bridgeMAC+" type bridge",
+		"addr add "+machineAddress+"/24 dev br0",
+		"link set br0 up",
+	)
+}
+
+// plug connects a host: eth0 in the host, a port named after it on the bridge.
+func (h *Host) plug(init procID) error {
+	machine, ok := h.lab.machine.init()
+	if !ok {
+		return errors.New("the machine is off")
+	}
+	_ = h.unplug()
+	err := ip(machine,
+		fmt.Sprintf("link add %s type veth peer name eth0 address %s netns %d", h.Name, hostMAC(h.number), init.PID),
+		fmt.Sprintf("link set %s master br0 up", h.Name),
+	)
+	if err != nil {
+		return err
+	}
+	return ip(init,
+		"link set lo up",
+		fmt.Sprintf("addr add %s/24 dev eth0", h.Address),
+		"link set eth0 up",
+	)
+}
+
+// unplug takes the cable away for good. The network of a host without power
+// lingers while its unclosed TCP connections do, for half a minute and more, and
+// would keep the port's name in use.
+func (h *Host) unplug() error {
+	machine, ok := h.lab.machine.init()
+	if !ok {
+		return nil
+	}
+	return ip(machine, "link del "+h.Name)
+}
+
+// Cable plugs the host's network cable in, or pulls it out: packets vanish
+// without a word, connections stay.
+func (h *Host) Cable(up bool) error {
+	machine, ok := h.lab.machine.init()
+	if !ok {
+		return errors.New("the machine is off")
+	}
+	state := "down"
+	if up {
+		state = "up"
+	}
+	return ip(machine, fmt.Sprintf("link set %s %s", h.Name, state))
+}
