@@ -34,7 +34,9 @@ type Config struct {
 	// one sample each 20 s, 4 of 6 hold for 80 s to 2 min.
 	SamplesOver, SamplesWindow int
 
-	// MinGain is by how much a move must lower the higher of the two loads.
+	// MinGain is by how much the target, after the move, must stay below where
+	// the source was before it. Higher moves less and leaves hosts uneven;
+	// lower lets a domain go to a host that soon wants to be rid of it.
 	MinGain Fraction
 
 	// A moved domain stays for max(Cooldown, duration of its migration)
@@ -125,8 +127,12 @@ func (c Config) Validate() error {
 		key   string
 		value time.Duration
 	}{
-		{"cooldown", c.Cooldown}, {"settle", c.Settle}, {"stale_after", c.StaleAfter},
-		{"refused_backoff", c.RefusedBackoff}, {"failed_backoff", c.FailedBackoff}, {"breaker_reset", c.BreakerReset},
+		{"cooldown", c.Cooldown},
+		{"settle", c.Settle},
+		{"stale_after", c.StaleAfter},
+		{"refused_backoff", c.RefusedBackoff},
+		{"failed_backoff", c.FailedBackoff},
+		{"breaker_reset", c.BreakerReset},
 	} {
 		fault(d.value <= 0, "policy.%s (%s) must be positive", d.key, d.value)
 	}

@@ -49,15 +49,18 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	}
 	d.Band = c.Marks.Band(self.Used.Share(CPU, self.Capacity))
 
-	need := c.detect(v, &s)
-	if hold := c.gate(v, s, self); hold != OK {
+	why, need := Overload, c.detect(v, &s)
+	if self.Flags.Has(Draining) { // the operator's word, whatever the load
+		why, need = Drain, OK
+	}
+	if hold := c.gate(v, s, self, why); hold != OK {
 		return d.hold(v, hold), s
 	}
 	if need != OK {
 		return d.hold(v, need), s
 	}
 
-	d = c.plan(v, s, d)
+	d = c.plan(v, s, d, why)
 	switch {
 	case len(d.Plan) == 0:
 		d.Hold = NoFeasibleHost
@@ -71,7 +74,7 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 
 // gate is why this host must start nothing at all, whatever its load. The
 // order is that of what an operator would want to hear first.
-func (c Config) gate(v View, s State, self Host) Reason {
+func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 	fresh := 1 // this host
 	for _, h := range v.Hosts {
 		if h.ID != v.Self && v.Now.Sub(h.Received) <= c.StaleAfter {
@@ -93,43 +96,43 @@ func (c Config) gate(v View, s State, self Host) Reason {
 		return Minority
 	case self.Outbound >= c.MaxOutbound:
 		return InFlight
-	case v.Now.Before(s.SettleUntil):
+	case why == Drain:
+		return OK // settling is for judging the load, which a drain does not
+	case v.Now.Before(s.SettleUntil) || v.Ledger.count(v.Self, SettlingIn) > 0:
 		return Settling
 	default:
 		return OK
 	}
 }
 
-// plan moves domains in thought, best first, until the host is below its stop
-// mark or the plan is full.
-func (c Config) plan(v View, s State, d Decision) Decision {
-	for {
+// plan moves domains in thought, best first, until the host needs no more
+// relief or the plan is full.
+func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
+	for len(d.Plan) < c.MaxMoves {
 		self, _ := v.Host(v.Self)
-		if len(d.Plan) >= c.MaxMoves || len(d.Plan) > 0 && self.Used.Share(CPU, self.Capacity) < c.Marks.Stop {
+		if len(d.Plan) > 0 && why != Drain && self.Used.Share(CPU, self.Capacity) < c.Marks.Stop {
 			break
 		}
-		m, verdicts, ok := c.next(v, s, self)
+		m, verdicts, ok := c.next(v, s, self, why)
+		d.Verdicts = verdicts
 		if !ok {
-			if len(d.Plan) == 0 {
-				d.Verdicts = verdicts
-			}
 			break
 		}
-		d.Plan, d.Verdicts = append(d.Plan, m), verdicts
+		d.Plan = append(d.Plan, m)
 		v = v.Apply(m)
 	}
 	return d
 }
 
 // next is the best single move, and a verdict on each domain that is not it.
-func (c Config) next(v View, s State, self Host) (Move, []Verdict, bool) {
-	movable, verdicts := c.candidates(v, self)
+func (c Config) next(v View, s State, self Host, why Reason) (Move, []Verdict, bool) {
+	movable, verdicts := c.candidates(v, self, why)
 	var chosen Move
 	found := false
 	for _, cand := range movable {
 		stay := Verdict{Domain: cand.domain.ID, Name: cand.domain.Name, Reason: NotNeeded}
 		if !found {
-			m, ok, refusals := c.place(v, s, self, cand)
+			m, ok, refusals := c.place(v, s, self, cand, why)
 			if ok {
 				chosen, found = m, true
 				continue

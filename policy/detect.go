@@ -77,15 +77,7 @@ func (c Config) detect(v View, s *State) Reason {
 		return NoSample
 	}
 	if u.At.After(s.Counted) {
-		s.Counted = u.At
-		s.Over = append([]bool{u.Recent >= c.Marks.High}, s.Over...)
-		s.Over = s.Over[:min(len(s.Over), c.SamplesWindow)]
-		switch {
-		case u.Recent < c.Marks.High:
-			s.OverSince = time.Time{}
-		case s.OverSince.IsZero():
-			s.OverSince = u.At
-		}
+		c.count(u, s)
 	}
 	over := 0
 	for _, o := range s.Over {
@@ -93,12 +85,9 @@ func (c Config) detect(v View, s *State) Reason {
 			over++
 		}
 	}
-	switch {
-	case over >= c.SamplesOver:
-		s.Relieving = true
-	case u.Smoothed < c.Marks.Stop && u.Recent < c.Marks.Stop:
-		s.Relieving = false
-	}
+	// The window may still be full of a spike that is over, and a move done in
+	// thought changes the use but not the window.
+	s.Relieving = u.Smoothed >= c.Marks.Stop && (s.Relieving || over >= c.SamplesOver)
 	switch {
 	case s.Relieving:
 		return OK
@@ -106,5 +95,20 @@ func (c Config) detect(v View, s *State) Reason {
 		return Sustaining
 	default:
 		return NotOverloaded
+	}
+}
+
+// count takes the sample into the window. State is a value: the old window
+// stays as it is.
+func (c Config) count(u Utilization, s *State) {
+	over := u.Recent >= c.Marks.High
+	s.Counted = u.At
+	s.Over = append([]bool{over}, s.Over...)
+	s.Over = s.Over[:min(len(s.Over), c.SamplesWindow)]
+	switch {
+	case !over:
+		s.OverSince = time.Time{}
+	case s.OverSince.IsZero():
+		s.OverSince = u.At
 	}
 }

@@ -49,6 +49,14 @@ type Utilization struct {
 	Known bool
 }
 
+// without is the utilization as it is predicted to be once the load is gone.
+func (u Utilization) without(l, capacity Load) Utilization {
+	cpu := l.Share(CPU, capacity)
+	u.Recent, u.Smoothed = max(0, u.Recent-cpu), max(0, u.Smoothed-cpu)
+	u.Memory = max(0, u.Memory-l.Memory)
+	return u
+}
+
 // Observe takes in one sample and returns the host's utilization. Samples that
 // are not newer than the one before are ignored.
 func (e *Estimator) Observe(s Sample) Utilization {

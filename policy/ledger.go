@@ -106,9 +106,13 @@ func (l Ledger) Promised(to HostID) Load {
 // Inbound counts the promises of the given host whose domains are yet to
 // arrive.
 func (l Ledger) Inbound(to HostID) int {
+	return l.count(to, Reserved) + l.count(to, Migrating)
+}
+
+func (l Ledger) count(to HostID, p Phase) int {
 	n := 0
 	for _, r := range l {
-		if r.To == to && r.Phase != SettlingIn {
+		if r.To == to && r.Phase == p {
 			n++
 		}
 	}

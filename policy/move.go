@@ -33,6 +33,11 @@ func (m Move) Gain() Fraction {
 	return max(m.FromBefore, m.ToBefore) - max(m.FromAfter, m.ToAfter)
 }
 
+// booked is what the target has to have room for.
+func (m Move) booked() Load {
+	return Load{CPU: m.Load.CPU, Memory: max(m.Load.Memory, m.MemoryMax)}
+}
+
 // Progress is how far a running migration has come.
 type Progress struct {
 	Elapsed                     time.Duration

@@ -7,7 +7,7 @@ package policy
 // The draw is random, weighted by the room that would be left: were everybody
 // to choose the emptiest host, everybody would queue at the same door. It is
 // seeded by the view, so the same view draws the same host.
-func (c Config) place(v View, s State, from Host, cand candidate) (Move, bool, []Verdict) {
+func (c Config) place(v View, s State, from Host, cand candidate, purpose Reason) (Move, bool, []Verdict) {
 	type option struct {
 		move Move
 		room float64
@@ -17,13 +17,13 @@ func (c Config) place(v View, s State, from Host, cand candidate) (Move, bool, [
 	total := 0.0
 	d := cand.domain
 	for _, h := range v.Hosts {
-		m := newMove(from, h, cand)
+		m := newMove(from, h, cand, purpose)
 		why := c.admit(v.Now, h, "", m)
 		switch {
 		case why != OK:
 		case s.backedOff(v.Now, d.ID, h.ID):
 			why = HostBackoff
-		case m.ToAfter >= m.FromBefore || m.Gain() < c.MinGain:
+		case purpose != Drain && m.ToAfter > m.FromBefore-c.MinGain:
 			why = NoGain
 		}
 		if why != OK {
@@ -49,11 +49,11 @@ func (c Config) place(v View, s State, from Host, cand candidate) (Move, bool, [
 }
 
 // newMove predicts what moving the candidate does to both hosts.
-func newMove(from, to Host, cand candidate) Move {
+func newMove(from, to Host, cand candidate, why Reason) Move {
 	d := cand.domain
 	cpu := Load{CPU: d.Demand.CPU}
 	return Move{
-		Domain: d.ID, Name: d.Name, From: from.ID, To: to.ID, Why: Overload,
+		Domain: d.ID, Name: d.Name, From: from.ID, To: to.ID, Why: why,
 		Load: d.Demand, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
 		FromBefore: from.Used.Share(CPU, from.Capacity),
 		FromAfter:  from.Used.Minus(cpu).Share(CPU, from.Capacity),

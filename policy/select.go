@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -29,37 +30,45 @@ func (m MilliCPU) perSecond(d time.Duration) float64 { return float64(m) / d.Sec
 
 // candidates returns the domains of the host that could relieve it, best
 // first, and a verdict for each of the others.
-func (c Config) candidates(v View, self Host) ([]candidate, []Verdict) {
+//
+// Relief beyond the excess counts for nothing: of two domains that both bring
+// the host below its stop mark, the one that moves faster is the better. A
+// domain that takes away less than a twentieth of the excess is not worth a
+// migration.
+func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdict) {
+	const worthwhile = 1.0 / 20
 	excess := self.Used.CPU - MilliCPU(float64(c.Marks.Stop)*float64(self.Capacity.CPU))
-	smallest := MilliCPU(float64(c.MinGain) * float64(self.Capacity.CPU))
+	excess = max(excess, 1)
+	smallest := MilliCPU(math.Ceil(worthwhile * float64(excess)))
 	var movable []candidate
 	var verdicts []Verdict
 	for _, d := range v.Domains {
-		if why := c.stays(v.Now, d, smallest); why != OK {
-			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: why})
+		stays := obstruction(d)
+		if stays == OK && why != Drain {
+			switch {
+			case !c.CooledDown(d.History, v.Now):
+				stays = CoolingDown
+			case d.Demand.CPU < smallest:
+				stays = TooSmall
+			}
+		}
+		if stays != OK {
+			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: stays})
 			continue
 		}
-		movable = append(movable, candidate{
-			domain: d,
-			relief: min(d.Demand.CPU, max(excess, smallest)),
-			cost:   c.predict(d),
-		})
+		movable = append(movable, candidate{domain: d, relief: min(d.Demand.CPU, excess), cost: c.predict(d)})
 	}
 	slices.SortFunc(movable, better)
 	return movable, verdicts
 }
 
-// stays is why a domain is not even considered.
-func (c Config) stays(now time.Time, d Domain, smallest MilliCPU) Reason {
+// obstruction is why a domain cannot be moved, whatever for.
+func obstruction(d Domain) Reason {
 	switch {
 	case d.Obstacle != OK:
 		return d.Obstacle
 	case !d.Known:
 		return NoStats
-	case !c.CooledDown(d.History, now):
-		return CoolingDown
-	case d.Demand.CPU < smallest:
-		return TooSmall
 	default:
 		return OK
 	}

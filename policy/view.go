@@ -91,6 +91,9 @@ func (v View) Domain(id DomainID) (Domain, bool) {
 
 // Apply returns the view as it is predicted to be after the move. The receiver
 // is not changed.
+//
+// The source loses what the domain uses. The target promises what it booked:
+// the CPU use, and the memory that the guest may grow to.
 func (v View) Apply(m Move) View {
 	v.Hosts = slices.Clone(v.Hosts)
 	for i, h := range v.Hosts {
@@ -99,11 +102,16 @@ func (v View) Apply(m Move) View {
 			v.Hosts[i].Used = h.Used.Minus(m.Load)
 			v.Hosts[i].Running--
 		case m.To:
-			v.Hosts[i].Used = h.Used.Plus(m.Load)
+			v.Hosts[i].Promised = h.Promised.Plus(m.booked())
 			v.Hosts[i].Running++
 		}
 	}
-	v.Domains = slices.DeleteFunc(slices.Clone(v.Domains), func(d Domain) bool { return d.ID == m.Domain })
+	if v.Self == m.From {
+		if self, ok := v.Host(v.Self); ok {
+			v.Utilization = v.Utilization.without(m.Load, self.Capacity)
+		}
+		v.Domains = slices.DeleteFunc(slices.Clone(v.Domains), func(d Domain) bool { return d.ID == m.Domain })
+	}
 	return v
 }
 
@@ -122,12 +130,17 @@ func (v View) normalized() View {
 		h := &v.Hosts[i]
 		if h.ID == v.Self {
 			h.Promised = v.Ledger.Promised(h.ID)
-			h.Inbound = max(h.Inbound, v.Ledger.Inbound(h.ID))
+			// What libvirt shows and what was announced may be the same
+			// migration; a promise that has not begun is neither.
+			h.Inbound = max(h.Inbound, v.Ledger.count(h.ID, Migrating)) + v.Ledger.count(h.ID, Reserved)
 			continue
 		}
 		for _, r := range v.Ledger {
-			if r.To == h.ID && !h.Received.After(r.Granted) {
-				h.Promised = h.Promised.Plus(r.Load)
+			if r.To != h.ID || h.Received.After(r.Granted) {
+				continue
+			}
+			h.Promised = h.Promised.Plus(r.Load)
+			if r.Phase != SettlingIn {
 				h.Inbound++
 			}
 		}
