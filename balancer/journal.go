@@ -110,11 +110,11 @@ func (j *Journal) cut() error {
 func (j *Journal) remember(o operation.Operation) {
 	j.lines++
 	delete(j.open, o.ID)
+	j.closed = slices.DeleteFunc(j.closed, func(c operation.Operation) bool { return c.ID == o.ID })
 	if !o.Phase.Closed() {
 		j.open[o.ID] = o
 		return
 	}
-	j.closed = slices.DeleteFunc(j.closed, func(c operation.Operation) bool { return c.ID == o.ID })
 	j.closed = append(j.closed, o)
 	if excess := len(j.closed) - keepClosed; excess > 0 {
 		j.closed = slices.Delete(j.closed, 0, excess)
