@@ -1,0 +1,173 @@
+package gossip
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// peer is where a host was last seen.
+type peer struct {
+	Addr     netip.AddrPort  `json:"addr"`
+	Endpoint policy.Endpoint `json:"endpoint,omitzero"`
+	LastSeen time.Time       `json:"last_seen"`
+}
+
+// peers is the list of hosts ever seen and not yet given up. It exists because
+// memberlist forgets a host soon after its death: without the list, two halves
+// of a cluster that lost each other for a minute stay apart for ever.
+type peers struct {
+	expiry time.Duration
+	max    int
+	seen   map[policy.HostID]peer
+}
+
+func (p *peers) fresh(q peer, now time.Time) bool { return now.Sub(q.LastSeen) < p.expiry }
+
+// note adds a host or renews it. Beyond the bound the one not seen for longest
+// gives way.
+func (p *peers) note(id policy.HostID, q peer) {
+	if _, ok := p.seen[id]; !ok && len(p.seen) >= p.max {
+		var oldest policy.HostID
+		for other, o := range p.seen {
+			if oldest == "" || o.LastSeen.Before(p.seen[oldest].LastSeen) {
+				oldest = other
+			}
+		}
+		delete(p.seen, oldest)
+	}
+	p.seen[id] = q
+}
+
+// touch notes that a host was alive just now.
+func (p *peers) touch(id policy.HostID, now time.Time) {
+	if q, ok := p.seen[id]; ok {
+		q.LastSeen = now
+		p.seen[id] = q
+	}
+}
+
+// forget drops a host that took its leave: it is not missed.
+func (p *peers) forget(id policy.HostID) { delete(p.seen, id) }
+
+// expire drops the hosts that have been gone for too long.
+func (p *peers) expire(now time.Time) {
+	maps.DeleteFunc(p.seen, func(_ policy.HostID, q peer) bool { return !p.fresh(q, now) })
+}
+
+// lost returns the addresses of the hosts that are known and no members, which
+// is where to look for the other half of a divided cluster.
+func (t *table) lost(now time.Time) []netip.AddrPort {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.members {
+		t.peers.touch(id, now)
+	}
+	t.peers.expire(now)
+	var addrs []netip.AddrPort
+	for id, q := range t.peers.seen {
+		if _, ok := t.members[id]; !ok {
+			addrs = append(addrs, q.Addr)
+		}
+	}
+	return addrs
+}
+
+// addresses returns where the members are.
+func (t *table) addresses() map[netip.AddrPort]bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	addrs := make(map[netip.AddrPort]bool, len(t.members))
+	for _, m := range t.members {
+		addrs[m.addr] = true
+	}
+	return addrs
+}
+
+// peersFile is the list on disk.
+type peersFile struct {
+	Version int                    `json:"version"`
+	Peers   map[policy.HostID]peer `json:"peers"`
+}
+
+const peersFileVersion = 1
+
+// loadPeers reads the list. A file that is missing, or was written by a newer
+// version, is an empty list.
+func (t *table) loadPeers(path string, now time.Time) error {
+	const largest = 16 << 20
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read known hosts: %w", err)
+	case info.Size() > largest:
+		return fmt.Errorf("read known hosts: %s has %d bytes, more than %d", path, info.Size(), largest)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read known hosts: %w", err)
+	}
+	var f peersFile
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return fmt.Errorf("read known hosts from %s: %w", path, err)
+	}
+	if f.Version != peersFileVersion {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, q := range f.Peers {
+		if id == t.self || checkHostID(id) != nil || !q.Addr.IsValid() || q.Addr.Port() == 0 {
+			continue
+		}
+		if q.LastSeen.After(now) {
+			q.LastSeen = now // the clock was set back
+		}
+		t.peers.note(id, q)
+	}
+	t.peers.expire(now)
+	return nil
+}
+
+// savePeers writes the list: beside the file, then over it in one step.
+func (t *table) savePeers(path string, now time.Time) (err error) {
+	t.mu.Lock()
+	for id := range t.members {
+		t.peers.touch(id, now)
+	}
+	f := peersFile{Version: peersFileVersion, Peers: maps.Clone(t.peers.seen)}
+	t.mu.Unlock()
+
+	raw, err := json.Marshal(f)
+	if err != nil {
+		return fmt.Errorf("write known hosts: %w", err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write known hosts: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name())
+			err = fmt.Errorf("write known hosts: %w", err)
+		}
+	}()
+	_, err = tmp.Write(raw)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}

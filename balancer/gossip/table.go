@@ -1,0 +1,203 @@
+package gossip
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// member is another host that is in the cluster now.
+type member struct {
+	id    policy.HostID
+	key   hostKey
+	addr  netip.AddrPort
+	facts policy.HostFacts
+	epoch uint32
+
+	// The newest digest; record is empty until one has arrived.
+	seq    uint32
+	record []byte
+	state  policy.HostState
+	// arrived is when the digest came in, born when its state was true: both by
+	// this host's clock.
+	arrived, born time.Time
+	goodbye       bool
+}
+
+// table holds what is known of the other hosts. memberlist's own node list
+// cannot be read without a race: it is changed under a lock that is not ours.
+type table struct {
+	self     policy.HostID
+	selfKey  hostKey
+	maxHosts int
+
+	mu      sync.RWMutex
+	members map[policy.HostID]*member
+	byKey   map[hostKey]*member
+	peers   peers
+}
+
+func newTable(self policy.HostID, maxHosts int, expiry time.Duration) *table {
+	return &table{
+		self: self, selfKey: keyOf(self), maxHosts: maxHosts,
+		members: make(map[policy.HostID]*member),
+		byKey:   make(map[hostKey]*member),
+		peers:   peers{expiry: expiry, max: maxHosts, seen: make(map[policy.HostID]peer)},
+	}
+}
+
+// admissible says whether a host may become, or stay, a member.
+func (t *table) admissible(id policy.HostID, m meta) (Cause, error) {
+	if err := checkHostID(id); err != nil {
+		return CauseBadMeta, err
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if _, ok := t.members[id]; ok {
+		return 0, nil
+	}
+	key := keyOf(id)
+	if other, ok := t.byKey[key]; ok {
+		return CauseConflict, fmt.Errorf("shares its digest key with host %s", other.id)
+	}
+	if key == t.selfKey {
+		return CauseConflict, fmt.Errorf("shares its digest key with this host")
+	}
+	if len(t.members)+1 >= t.maxHosts {
+		return CauseTooManyHosts, fmt.Errorf("the cluster is limited to %d hosts", t.maxHosts)
+	}
+	return 0, nil
+}
+
+// join adds a member, or takes in its new facts. A new epoch is a new life of
+// the host's daemon: what its former life said is forgotten.
+func (t *table) join(id policy.HostID, addr netip.AddrPort, m meta, now time.Time) {
+	m.facts.ID = id
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old, ok := t.members[id]
+	if !ok || old.epoch != m.epoch {
+		old = &member{id: id, key: keyOf(id), epoch: m.epoch}
+		t.members[id] = old
+		t.byKey[old.key] = old
+	}
+	old.addr, old.facts = addr, m.facts
+	t.peers.note(id, peer{Addr: addr, Endpoint: m.facts.Endpoint, LastSeen: now})
+}
+
+// leave drops a member that left or was declared dead. Its address stays known.
+func (t *table) leave(id policy.HostID, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, ok := t.members[id]
+	if !ok {
+		return
+	}
+	delete(t.members, id)
+	delete(t.byKey, m.key)
+	if m.goodbye {
+		t.peers.forget(id)
+		return
+	}
+	t.peers.touch(id, now)
+}
+
+// accept takes in a digest. It returns its sender if the digest was news, and
+// so is worth passing on.
+func (t *table) accept(record []byte, now time.Time) (from *flood, why Cause, ok bool) {
+	d, err := decodeDigest(record)
+	if err != nil {
+		return nil, CauseGarbage, false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, ok := t.byKey[d.host]
+	switch {
+	case !ok:
+		return nil, CauseUnknownHost, false
+	case d.epoch != m.epoch:
+		return nil, CauseOtherEpoch, false
+	case d.seq <= m.seq:
+		return nil, causeDuplicate, false
+	case m.seq != 0 && float64(d.seq-m.seq) > mayHaveSent(now.Sub(m.arrived)):
+		return nil, CauseWildSequence, false
+	case !plausible(d.state, m.facts.Capacity):
+		return nil, CauseAbsurd, false
+	}
+	m.seq, m.state, m.goodbye = d.seq, d.state, d.goodbye
+	m.record = bytes.Clone(record)
+	m.arrived, m.born = now, now.Add(-d.age)
+	t.peers.touch(m.id, now)
+	return &flood{name: string(m.id), record: m.record, born: m.born}, 0, true
+}
+
+// causeDuplicate is not a rejection: every digest arrives several times.
+const causeDuplicate = causes
+
+// mayHaveSent bounds how many digests a host can have numbered in a time: the
+// most that flood.go allows, several times over.
+func mayHaveSent(d time.Duration) float64 {
+	const slack, perSecond = 1000, 10
+	return slack + perSecond*d.Seconds()
+}
+
+// hosts returns the members whose state has arrived.
+func (t *table) hosts() []policy.Host {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	hosts := make([]policy.Host, 0, len(t.members))
+	for _, m := range t.members {
+		if len(m.record) > 0 && !m.goodbye {
+			hosts = append(hosts, policy.Host{HostFacts: m.facts, HostState: m.state, Received: m.born})
+		}
+	}
+	return hosts
+}
+
+// floods returns the newest digest of every member, for a push/pull exchange.
+func (t *table) floods() []flood {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	all := make([]flood, 0, len(t.members))
+	for _, m := range t.members {
+		if len(m.record) > 0 {
+			all = append(all, flood{name: string(m.id), record: m.record, born: m.born})
+		}
+	}
+	return all
+}
+
+// known counts the hosts of the last day, this one included.
+func (t *table) known(now time.Time) int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := 1
+	for id, p := range t.peers.seen {
+		if _, ok := t.members[id]; ok || t.peers.fresh(p, now) {
+			n++
+		}
+	}
+	return n
+}
+
+// size counts the members, this host included.
+func (t *table) size() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.members) + 1
+}
+
+// endpoint returns where a host is reached: a member, or one that was.
+func (t *table) endpoint(id policy.HostID) (policy.Endpoint, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if m, ok := t.members[id]; ok {
+		return m.facts.Endpoint, true
+	}
+	p, ok := t.peers.seen[id]
+	return p.Endpoint, ok && p.Endpoint.Peer != ""
+}

@@ -1,0 +1,278 @@
+package gossip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// transport stands between memberlist and the network. It counts the traffic,
+// and it can end every exchange that is under way, which memberlist cannot: its
+// Join waits for up to ten seconds, its stream handlers are not waited for.
+type transport struct {
+	inner memberlist.Transport
+	count *counters
+	port  uint16
+
+	ctx     context.Context // ends dials that are under way
+	cancel  context.CancelFunc
+	packets chan *memberlist.Packet
+	streams chan net.Conn
+	stop    chan struct{}
+	pumps   sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[net.Conn]struct{}
+}
+
+var _ memberlist.NodeAwareTransport = (*transport)(nil)
+
+// newTransport takes the port, or wraps the transport of the options.
+func newTransport(o Options, count *counters) (*transport, error) {
+	t := &transport{
+		inner: o.Transport, count: count, port: o.Listen.Port(),
+		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn),
+		stop: make(chan struct{}), conns: make(map[net.Conn]struct{}),
+	}
+	if t.inner == nil {
+		network, err := listen(o, count)
+		if err != nil {
+			return nil, err
+		}
+		t.inner, t.port = network, uint16(network.GetAutoBindPort())
+	}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	t.pumps.Go(t.pumpPackets)
+	t.pumps.Go(t.pumpStreams)
+	return t, nil
+}
+
+// listen binds the sockets. memberlist hides the cause in a text.
+func listen(o Options, count *counters) (*memberlist.NetTransport, error) {
+	network, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+		BindAddrs: []string{o.Listen.Addr().String()},
+		BindPort:  int(o.Listen.Port()),
+		Logger:    log.New(newLogSink(o.Logger.With("component", "gossip"), count), "", 0),
+	})
+	switch {
+	case err == nil:
+		return network, nil
+	case strings.Contains(err.Error(), "address already in use"):
+		return nil, fmt.Errorf("gossip.listen (%s): the port is in use, by another virtbalanced or another program; stop it or choose another port on every host", o.Listen)
+	case strings.Contains(err.Error(), "cannot assign requested address"):
+		return nil, fmt.Errorf("gossip.listen (%s): this host has no such address", o.Listen)
+	case strings.Contains(err.Error(), "permission denied"):
+		return nil, fmt.Errorf("gossip.listen (%s): permission denied; ports below 1024 need privileges that the daemon does not have", o.Listen)
+	default:
+		return nil, fmt.Errorf("gossip.listen (%s): %w", o.Listen, err)
+	}
+}
+
+// advertised returns the address that the others are told.
+func advertised(o Options, port uint16) (netip.AddrPort, error) {
+	addr, advertisedPort := o.Advertise.Addr().Unmap(), o.Advertise.Port()
+	if advertisedPort == 0 {
+		advertisedPort = port
+	}
+	switch listen := o.Listen.Addr().Unmap(); {
+	case addr.IsValid():
+	case !listen.IsUnspecified():
+		addr = listen
+	default:
+		var ok bool
+		if addr, ok = routedFrom(o.Join); !ok {
+			return netip.AddrPort{}, fmt.Errorf("gossip.advertise: gossip.listen is the wildcard %s, and which address the others reach this host at cannot be told; set gossip.advertise to it", o.Listen.Addr())
+		}
+	}
+	return netip.AddrPortFrom(addr, advertisedPort), nil
+}
+
+// routedFrom asks the kernel's routes for the address from which this host
+// would reach a host of the cluster, or else the world. No packet is sent.
+func routedFrom(join []string) (netip.Addr, bool) {
+	const world = "192.0.2.1" // a documentation address (RFC 5737): routed like any other, owned by nobody
+	for _, entry := range append(join[:len(join):len(join)], world) {
+		host, _, err := splitJoin(entry)
+		if err != nil {
+			continue
+		}
+		conn, err := net.DialTimeout("udp", net.JoinHostPort(host, "9"), time.Second)
+		if err != nil {
+			continue
+		}
+		local, ok := conn.LocalAddr().(*net.UDPAddr)
+		_ = conn.Close()
+		if ok && !local.IP.IsLoopback() {
+			return local.AddrPort().Addr().Unmap(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+func (t *transport) pumpPackets() {
+	for {
+		select {
+		case p := <-t.inner.PacketCh():
+			t.count.packetsReceived.Add(1)
+			t.count.packetBytesReceived.Add(uint64(len(p.Buf)))
+			select {
+			case t.packets <- p:
+			case <-t.stop:
+				return
+			}
+		case <-t.stop:
+			return
+		}
+	}
+}
+
+func (t *transport) pumpStreams() {
+	for {
+		select {
+		case c := <-t.inner.StreamCh():
+			tracked, err := t.track(c)
+			if err != nil {
+				continue
+			}
+			select {
+			case t.streams <- tracked:
+			case <-t.stop:
+				return
+			}
+		case <-t.stop:
+			return
+		}
+	}
+}
+
+// FinalAdvertiseAddr returns what was configured: it is always complete here.
+func (t *transport) FinalAdvertiseAddr(ip string, port int) (net.IP, int, error) {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return nil, 0, fmt.Errorf("advertise address: %w", err)
+	}
+	return addr.AsSlice(), port, nil
+}
+
+// WriteTo sends a packet.
+func (t *transport) WriteTo(b []byte, addr string) (time.Time, error) {
+	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
+}
+
+// WriteToAddress sends a packet.
+func (t *transport) WriteToAddress(b []byte, a memberlist.Address) (at time.Time, err error) {
+	if inner, ok := t.inner.(memberlist.NodeAwareTransport); ok {
+		at, err = inner.WriteToAddress(b, a)
+	} else {
+		at, err = t.inner.WriteTo(b, a.Addr)
+	}
+	if err == nil {
+		t.count.packetsSent.Add(1)
+		t.count.packetBytesSent.Add(uint64(len(b)))
+	}
+	return at, err
+}
+
+// PacketCh delivers packets.
+func (t *transport) PacketCh() <-chan *memberlist.Packet { return t.packets }
+
+// StreamCh delivers incoming streams.
+func (t *transport) StreamCh() <-chan net.Conn { return t.streams }
+
+// DialTimeout opens a stream.
+func (t *transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	return t.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
+}
+
+// DialAddressTimeout opens a stream.
+func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	var (
+		conn net.Conn
+		err  error
+	)
+	switch inner := t.inner.(type) {
+	case *memberlist.NetTransport:
+		dialer := net.Dialer{Timeout: timeout}
+		conn, err = dialer.DialContext(t.ctx, "tcp", a.Addr)
+	case memberlist.NodeAwareTransport:
+		conn, err = inner.DialAddressTimeout(a, timeout)
+	default:
+		conn, err = inner.DialTimeout(a.Addr, timeout)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.track(conn)
+}
+
+// Shutdown gives the port back and ends every exchange. It may be called again.
+func (t *transport) Shutdown() error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return nil
+	}
+	t.closed = true
+	conns := t.conns
+	t.conns = nil
+	t.mu.Unlock()
+
+	t.cancel()
+	for c := range conns {
+		_ = c.Close()
+	}
+	// The pumps must still read while the inner transport waits for its
+	// listeners, which may be handing over.
+	err := t.inner.Shutdown()
+	close(t.stop)
+	t.pumps.Wait()
+	return err
+}
+
+var errClosed = errors.New("gossip transport is closed")
+
+// track counts what a stream carries and closes it with the transport.
+func (t *transport) track(c net.Conn) (net.Conn, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		_ = c.Close()
+		return nil, errClosed
+	}
+	t.conns[c] = struct{}{}
+	return &stream{Conn: c, t: t}, nil
+}
+
+// stream is a connection under way.
+type stream struct {
+	net.Conn
+	t *transport
+}
+
+func (s *stream) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	s.t.count.streamBytesReceived.Add(uint64(n))
+	return n, err
+}
+
+func (s *stream) Write(b []byte) (int, error) {
+	n, err := s.Conn.Write(b)
+	s.t.count.streamBytesSent.Add(uint64(n))
+	return n, err
+}
+
+func (s *stream) Close() error {
+	s.t.mu.Lock()
+	delete(s.t.conns, s.Conn)
+	s.t.mu.Unlock()
+	return s.Conn.Close()
+}
