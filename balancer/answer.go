@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/peer"
@@ -38,16 +37,11 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	return reply
 }
 
-// Renew keeps a promise alive.
-func (b *Balancer) Renew(ctx context.Context, _ policy.HostID, op policy.OpID) error {
-	known := false
-	if err := b.ask(ctx, func(c *Core) { known = c.Renew(time.Now(), op) }); err != nil {
-		return err
-	}
-	if !known {
-		return fmt.Errorf("operation %s has no promise here", op)
-	}
-	return nil
+// Renew keeps a promise alive; false if there is none for who asks.
+func (b *Balancer) Renew(ctx context.Context, from policy.HostID, op policy.OpID) (bool, error) {
+	alive := false
+	err := b.ask(ctx, func(c *Core) { alive = c.Renew(time.Now(), from, op) })
+	return alive, err
 }
 
 // Finish takes in how an operation ended, and completes an arrival.

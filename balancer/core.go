@@ -327,7 +327,10 @@ func (c *Core) Handoff(now time.Time, o operation.Operation) hypervisor.Handoff 
 // WouldAdmit answers a source that asks for room, and books nothing.
 func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest, others []policy.Host) policy.Reason {
 	c.ledger = c.ledger.Unexpired(now)
-	if _, ok := c.ledger.Find(r.Op); ok {
+	if granted, ok := c.ledger.Find(r.Op); ok {
+		if granted.From != r.Move.From || granted.Domain != r.Move.Domain {
+			return policy.Unauthorized // somebody else's operation
+		}
 		return policy.OK
 	}
 	if _, here := c.counters(r.Move.Domain); here {
@@ -360,11 +363,11 @@ func (c *Core) Self(now time.Time) policy.Host {
 	return policy.Host{HostFacts: c.facts, HostState: c.HostState(now), Received: now}
 }
 
-// Renew keeps a promise alive; false if there is none.
-func (c *Core) Renew(now time.Time, op policy.OpID) bool {
+// Renew keeps a promise alive; false if there is none for who asks.
+func (c *Core) Renew(now time.Time, from policy.HostID, op policy.OpID) bool {
 	c.ledger = c.ledger.Unexpired(now)
 	r, ok := c.ledger.Find(op)
-	if !ok {
+	if !ok || r.From != from {
 		return false
 	}
 	if r.Phase == policy.Reserved {
@@ -379,7 +382,7 @@ func (c *Core) Renew(now time.Time, op policy.OpID) bool {
 func (c *Core) Ended(now time.Time, f peer.FinishRequest) {
 	r, ok := c.ledger.Find(f.Op)
 	switch {
-	case !ok || r.Phase == policy.SettlingIn:
+	case !ok || r.From != f.Move.From || r.Phase == policy.SettlingIn:
 	case f.Result == policy.Succeeded:
 		c.settle(now, r)
 	default:

@@ -92,7 +92,7 @@ func TestPromiseExpires(t *testing.T) {
 		t.Fatal(why)
 	}
 	now = now.Add(20 * time.Second)
-	if !c.Renew(now, "op1") {
+	if !c.Renew(now, "source", "op1") {
 		t.Fatal("a live promise is not renewed")
 	}
 	now = feed(c, now, 0.5, 2) // 20 s later: alive only because it was renewed
@@ -103,7 +103,7 @@ func TestPromiseExpires(t *testing.T) {
 	if p := c.HostState(now).Promised; p != (policy.Load{}) {
 		t.Errorf("promised %+v after silence", p)
 	}
-	if c.Renew(now, "op1") {
+	if c.Renew(now, "source", "op1") {
 		t.Error("an expired promise is renewed")
 	}
 }
@@ -145,7 +145,13 @@ func TestFailedMoveFreesTheRoom(t *testing.T) {
 	if why := c.Admit(now, r, nil); why != policy.OK {
 		t.Fatal(why)
 	}
-	c.Ended(now, peer.FinishRequest{Op: "op1", Result: policy.Failed})
+	stranger := r.Move
+	stranger.From = "stranger"
+	c.Ended(now, peer.FinishRequest{Op: "op1", Move: stranger, Result: policy.Failed})
+	if c.Renew(now, "stranger", "op1") || c.HostState(now).Promised.CPU != 1000 {
+		t.Error("a stranger renews or ends a promise")
+	}
+	c.Ended(now, peer.FinishRequest{Op: "op1", Move: r.Move, Result: policy.Failed})
 	if p := c.HostState(now).Promised; p != (policy.Load{}) {
 		t.Errorf("promised %+v", p)
 	}
@@ -171,10 +177,10 @@ func TestNeverOverPromised(t *testing.T) {
 			before := c.HostState(now)
 			switch rapid.IntRange(0, 4).Draw(t, "what") {
 			case 0:
-				c.Renew(now, op)
+				c.Renew(now, "source", op)
 			case 1:
 				result := rapid.SampledFrom(policy.Results()).Draw(t, "result")
-				c.Ended(now, peer.FinishRequest{Op: op, Result: result})
+				c.Ended(now, peer.FinishRequest{Op: op, Move: policy.Move{From: "source"}, Result: result})
 			case 2:
 				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "wait")) * time.Second)
 			default:
