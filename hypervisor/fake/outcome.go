@@ -1,0 +1,154 @@
+package fake
+
+import (
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// arrive ends the switch-over: the guest runs on the target, and libvirt
+// defines it there and undefines it on the source, unless a fault interferes.
+func (w *World) arrive(m *migration) {
+	kind := FaultKind("")
+	if m.fault != nil {
+		kind = m.fault.Kind
+	}
+	if kind == FaultLimbo {
+		w.strand(m)
+		return
+	}
+	d := m.dom
+	m.in.state, m.in.job = policy.StateRunning, policy.NoJob
+	old := m.src.defined[d.id]
+	if !d.spec.Transient {
+		m.dst.defined[d.id] = &definition{dom: d, history: m.in.history} // autostart is not carried over
+	}
+	o := policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection was closed before the outcome arrived"}
+	switch kind {
+	case FaultSplit:
+		w.observer.excuse(d)
+		m.out.state = policy.StateRunning
+		o.Result, o.Detail = policy.Failed, "internal error: client socket is closed"
+	case FaultHusk:
+		m.out.migratedAway = true
+		if old != nil {
+			old.migratedAway = true
+		}
+	case FaultUnconfirmed:
+		m.src.remove(m.out)
+		if old != nil {
+			old.migratedAway = true
+		}
+	default:
+		m.src.remove(m.out)
+		delete(m.src.defined, d.id)
+		o = policy.Outcome{Result: policy.Succeeded, Reason: policy.Completed}
+		if kind == FaultMisreport {
+			o = policy.Outcome{
+				Result: policy.Failed, Reason: policy.LibvirtError,
+				Detail: "Domain not found: no domain with matching uuid '" + string(d.id) + "'",
+			}
+		}
+	}
+	m.in, m.arrived = nil, true
+	w.conclude(m, o)
+}
+
+// strand leaves a stopped guest on the source, with the target's half gone:
+// what happens when the source's libvirt dies between sending the guest and
+// hearing that it runs.
+func (w *World) strand(m *migration) {
+	w.observer.excuse(m.dom)
+	m.out.migratedAway = true
+	if m.in != nil {
+		m.dst.remove(m.in)
+		m.in = nil
+	}
+	w.conclude(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection to libvirt was closed"})
+}
+
+// loseConnection has both sides give up: the target drops what it has, the
+// guest goes on at the source.
+func (w *World) loseConnection(m *migration) {
+	w.end(m, policy.Outcome{
+		Result: policy.Failed, Reason: policy.ConnectionLost,
+		Detail: "internal error: client socket is closed",
+	})
+}
+
+// refuse ends a migration that never began to copy.
+func (w *World) refuse(m *migration, why policy.Reason, detail string) {
+	w.end(m, policy.Outcome{Result: policy.Failed, Reason: why, Detail: detail})
+}
+
+// end stops a migration that has not arrived; the guest goes on at the source.
+func (w *World) end(m *migration, o policy.Outcome) {
+	if m.phase == ended {
+		return
+	}
+	if m.in != nil {
+		m.dst.remove(m.in)
+		m.in = nil
+	}
+	if m.out != nil && m.phase == switching {
+		m.out.state = policy.StateRunning
+	}
+	w.conclude(m, o)
+}
+
+// conclude writes the outcome down.
+func (w *World) conclude(m *migration, o policy.Outcome) {
+	if m.out != nil {
+		m.out.job, m.out.throttle = policy.NoJob, 0
+	}
+	if m.phase == switching {
+		o.Downtime = w.now - m.stopped
+	}
+	o.Duration = w.now - m.began
+	o.Transferred = policy.Bytes(m.before + m.sent.whole)
+	m.phase, m.outcome = ended, o
+	w.observer.moved(w, m)
+	if m.dom != nil && m.dom.quitting {
+		w.shutdown(m.dom)
+	}
+}
+
+// abort asks for the end of a migration. Once the guest has stopped it has no
+// effect any more.
+func (w *World) abort(m *migration) {
+	stuck := m.fault != nil && m.fault.Kind == FaultStuck && m.hanging > 0
+	if stuck || (m.phase != connecting && m.phase != copying) {
+		return
+	}
+	w.end(m, policy.Outcome{
+		Result: policy.Aborted, Reason: policy.Cancelled,
+		Detail: "operation aborted: job 'migration out' canceled by client",
+	})
+	w.settle()
+	w.notify()
+}
+
+// operatorMigrate is a migration that a person starts on the source.
+func (w *World) operatorMigrate(d *domain, to *host) {
+	for _, i := range w.running(d) {
+		t := transferTo(d.id, to)
+		w.begin(i.host, t, true)
+		return
+	}
+}
+
+func (w *World) inSwitchOver(d *domain) bool {
+	for _, m := range w.migrations {
+		if m.dom == d && m.phase == switching {
+			return true
+		}
+	}
+	return false
+}
+
+// unfit says why libvirt on the target would refuse a domain; memory is not
+// among it, for QEMU takes that only when it is used.
+func (w *World) unfit(h *host, d *domain, from policy.HostFacts) (policy.Reason, string) {
+	if h.instance(d.id) != nil {
+		return policy.AlreadyThere, "domain '" + d.spec.Name + "' is already active"
+	}
+	return d.spec.unfit(h.spec, from, h.facts)
+}

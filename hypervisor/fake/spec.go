@@ -1,0 +1,186 @@
+package fake
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Spec is what a world is made from.
+type Spec struct {
+	// Migration left zero is DefaultMigration.
+	Migration Migration    `json:"migration"`
+	Hosts     []HostSpec   `json:"hosts"`
+	Domains   []DomainSpec `json:"domains,omitempty"`
+	// Faults strike migrations; the first that matches is taken.
+	Faults []Fault `json:"faults,omitempty"`
+	// Timeline is what happens at set times, in any order.
+	Timeline []Action `json:"timeline,omitempty"`
+}
+
+// Migration describes how migrations go in this world.
+type Migration struct {
+	// Setup passes between the call and the first byte.
+	Setup Duration `json:"setup"`
+	// MaxDowntime applies where a transfer does not say.
+	MaxDowntime Duration `json:"max_downtime"`
+	// SwitchOver is added to the time that the last pages take.
+	SwitchOver Duration `json:"switch_over"`
+	// Keepalive is after how much silence a connection is given up.
+	Keepalive Duration `json:"keepalive"`
+	// SourceCPU and TargetCPU are what a migration costs; they count as CPU
+	// time of the domain, as the threads of QEMU do.
+	SourceCPU policy.MilliCPU `json:"source_cpu_millis"`
+	TargetCPU policy.MilliCPU `json:"target_cpu_millis"`
+	// AutoConverge slows a guest down that dirties more than half of what is
+	// sent, by 20 % and then 10 % more with each iteration, at most 99 % (the
+	// defaults of QEMU).
+	AutoConverge bool `json:"auto_converge"`
+}
+
+// DefaultMigration is close to QEMU and libvirt as they come, on hosts that
+// spend half a CPU on sending.
+func DefaultMigration() Migration {
+	return Migration{
+		Setup:       Duration(200 * time.Millisecond),
+		MaxDowntime: Duration(300 * time.Millisecond),
+		SwitchOver:  Duration(20 * time.Millisecond),
+		Keepalive:   Duration(30 * time.Second),
+		SourceCPU:   500, TargetCPU: 300,
+	}
+}
+
+// HostSpec is one host.
+type HostSpec struct {
+	Name string `json:"name"`
+	// CPU and Memory are the capacity; MemoryUsed is what is not domains'.
+	CPU        policy.MilliCPU `json:"cpu_millis"`
+	Memory     Size            `json:"memory"`
+	MemoryUsed Size            `json:"memory_used,omitempty"`
+	// Load is the CPU demand of everything that is not a domain.
+	Load Profile `json:"load,omitzero"`
+	// Link is the bandwidth for migrations each way, per second; zero is 1 GiB.
+	Link Size `json:"link,omitempty"`
+	// NoPressure leaves PSI out of its samples.
+	NoPressure bool `json:"no_pressure,omitempty"`
+
+	// CPUModel names the host's CPU; guests with host-passthrough move only
+	// between equal ones. CPUModels are the guest models that run here.
+	CPUModel  string   `json:"cpu_model,omitempty"`
+	CPUModels []string `json:"cpu_models,omitempty"`
+	Machines  []string `json:"machines,omitempty"`
+	Networks  []string `json:"networks,omitempty"`
+	Storage   []string `json:"storage,omitempty"`
+	Labels    []string `json:"labels,omitempty"`
+
+	LibvirtVersion    uint32 `json:"libvirt_version,omitempty"`
+	HypervisorVersion uint32 `json:"hypervisor_version,omitempty"`
+}
+
+// DomainSpec is one domain, running on Host from the start unless Off.
+type DomainSpec struct {
+	Name  string `json:"name"`
+	Host  string `json:"host"`
+	VCPUs int    `json:"vcpus,omitempty"` // zero is 1
+	// Demand is capped by the number of vCPUs.
+	Demand Profile `json:"demand,omitzero"`
+
+	// MemoryMax left zero is Memory.
+	Memory    Size `json:"memory"`
+	MemoryMax Size `json:"memory_max,omitempty"`
+	// DirtyRate per second, within a working set; zero is all of the memory.
+	DirtyRate  Size `json:"dirty_rate,omitempty"`
+	WorkingSet Size `json:"working_set,omitempty"`
+
+	Transient bool `json:"transient,omitempty"`
+	Autostart bool `json:"autostart,omitempty"`
+	Off       bool `json:"off,omitempty"`
+
+	// Obstacle is what samples report as a reason not to move it.
+	Obstacle policy.Reason      `json:"obstacle,omitzero"`
+	History  policy.MoveHistory `json:"history,omitzero"`
+
+	// What a host must have to run it. CPU is a model, or "host-passthrough".
+	CPU      string   `json:"cpu,omitempty"`
+	Machine  string   `json:"machine,omitempty"`
+	Networks []string `json:"networks,omitempty"`
+	Storage  []string `json:"storage,omitempty"`
+}
+
+// Passthrough as DomainSpec.CPU gives the guest the host's own CPU.
+const Passthrough = "host-passthrough"
+
+// Parse reads a world from JSON. Unknown keys are errors.
+func Parse(r io.Reader) (Spec, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxMessage))
+	if err != nil {
+		return Spec{}, fmt.Errorf("read world: %w", err)
+	}
+	s := Spec{Migration: DefaultMigration()}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return Spec{}, fmt.Errorf("world: %w", err)
+	}
+	if d.More() {
+		return Spec{}, errors.New("world: something follows the closing brace")
+	}
+	if err := s.Validate(); err != nil {
+		return Spec{}, fmt.Errorf("world: %w", err)
+	}
+	return s, nil
+}
+
+// Validate returns every fault at once.
+func (s Spec) Validate() error {
+	var errs []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	hosts, domains := make(map[string]bool), make(map[string]bool)
+	for i, h := range s.Hosts {
+		fault(h.Name == "", "hosts[%d].name is missing", i)
+		fault(hosts[h.Name], "hosts[%d].name (%q) is there twice", i, h.Name)
+		fault(h.CPU <= 0, "hosts[%d].cpu_millis (%d) must be positive", i, h.CPU)
+		fault(h.Memory <= 0, "hosts[%d].memory must be positive", i)
+		fault(h.MemoryUsed < 0 || h.MemoryUsed > h.Memory, "hosts[%d].memory_used must be within 0..memory", i)
+		fault(h.Link < 0, "hosts[%d].link must not be negative", i)
+		if err := h.Load.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("hosts[%d].load: %w", i, err))
+		}
+		hosts[h.Name] = true
+	}
+	fault(len(s.Hosts) == 0, "hosts must name at least one host")
+	for i, d := range s.Domains {
+		fault(d.Name == "", "domains[%d].name is missing", i)
+		fault(domains[d.Name], "domains[%d].name (%q) is there twice", i, d.Name)
+		fault(!hosts[d.Host], "domains[%d].host (%q) is not among hosts", i, d.Host)
+		fault(d.Memory <= 0, "domains[%d].memory must be positive", i)
+		fault(d.MemoryMax != 0 && d.MemoryMax < d.Memory, "domains[%d].memory_max must not be below memory", i)
+		fault(d.VCPUs < 0, "domains[%d].vcpus (%d) must not be negative", i, d.VCPUs)
+		fault(d.DirtyRate < 0 || d.WorkingSet < 0, "domains[%d].dirty_rate and working_set must not be negative", i)
+		fault(d.Transient && d.Off, "domains[%d] cannot be both transient and off", i)
+		if err := d.Demand.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("domains[%d].demand: %w", i, err))
+		}
+		domains[d.Name] = true
+	}
+	for i, f := range s.Faults {
+		if err := f.validate(hosts, domains); err != nil {
+			errs = append(errs, fmt.Errorf("faults[%d]: %w", i, err))
+		}
+	}
+	for i, a := range s.Timeline {
+		if err := a.validate(hosts, domains); err != nil {
+			errs = append(errs, fmt.Errorf("timeline[%d]: %w", i, err))
+		}
+	}
+	return errors.Join(errs...)
+}
