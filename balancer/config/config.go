@@ -1,0 +1,200 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Mode says how far the daemon goes by itself.
+type Mode string
+
+// The modes.
+const (
+	// DryRun decides, records and shows, and moves nothing.
+	DryRun Mode = "dry-run"
+	// Approve moves what an operator has approved.
+	Approve Mode = "approve"
+	// Auto moves what the policy decides.
+	Auto Mode = "auto"
+)
+
+// LogFormat is the form of a log line.
+type LogFormat string
+
+// The formats of a log line.
+const (
+	Text LogFormat = "text"
+	JSON LogFormat = "json"
+)
+
+// Config is the configuration of one daemon. What each key does, in both
+// directions, is told where the operator reads it: in config.example.toml.
+type Config struct {
+	Mode Mode
+	// StateDir holds the journal and the history.
+	StateDir  string
+	LogLevel  slog.Level
+	LogFormat LogFormat
+
+	Host     Host
+	Libvirt  Libvirt
+	Sampling Sampling
+	Policy   policy.Config
+	Gossip   Gossip
+	Peer     Peer
+	API      API
+	Metrics  Metrics
+}
+
+// Host describes the hypervisor that the daemon runs on.
+type Host struct {
+	// Name is for people; empty means the system's host name. Hosts are told
+	// apart by their UUID.
+	Name string
+	// CPUCapacity is what counts as all of the host's CPU; zero means all CPUs
+	// that are online.
+	CPUCapacity policy.MilliCPU
+	Labels      []string
+	// Proc is the root of the proc file system.
+	Proc string
+}
+
+// Libvirt says how libvirt is reached and how it migrates.
+type Libvirt struct {
+	URI string
+	// MigrateURI is the template of the URI at which the source's libvirt
+	// reaches the target's; {host} stands for the target's migration address.
+	MigrateURI string
+	// MigrationAddress is this host's name or address in that template; empty
+	// means the name of the host.
+	MigrationAddress string
+
+	AutoConverge bool
+	PostCopy     bool
+	// TLS encrypts the migration stream itself.
+	TLS bool
+	// Parallel is the number of connections of one migration; zero and one
+	// mean a single one.
+	Parallel int
+	// Bandwidth caps a migration, per second; zero is unlimited.
+	Bandwidth policy.Bytes
+	// MaxDowntime is how long a guest may stand still at the switch-over; zero
+	// leaves the hypervisor's default.
+	MaxDowntime time.Duration
+
+	// A migration is aborted after max(DeadlineMin, DeadlineFactor x its
+	// predicted duration).
+	DeadlineFactor float64
+	DeadlineMin    time.Duration
+
+	// MoveTransient allows moving domains without a persistent definition.
+	MoveTransient bool
+	// AssumeSharedPaths are directories whose content is the same on every
+	// host, whatever the file system says.
+	AssumeSharedPaths []string
+	// CallTimeout is how long one call to libvirt may take.
+	CallTimeout time.Duration
+}
+
+// Deadline returns how long a migration may take whose duration is predicted.
+func (l Libvirt) Deadline(predicted time.Duration) time.Duration {
+	return max(l.DeadlineMin, time.Duration(l.DeadlineFactor*float64(predicted)))
+}
+
+// Sampling is the pace at which the host is measured.
+type Sampling struct {
+	Interval time.Duration
+	// TimeConstant is the smoothing of the load: the time after which a step
+	// shows to 63 %.
+	TimeConstant time.Duration
+}
+
+// Gossip is how hosts tell each other of their load.
+type Gossip struct {
+	// Listen is host:port, TCP and UDP. Advertise is what others are told; empty
+	// means an address of the host with the port of Listen.
+	Listen    string
+	Advertise string
+	// Join are hosts to find the cluster by, each a name or address with an
+	// optional port.
+	Join []string
+	// Label keeps clusters apart that can reach each other.
+	Label string
+	// KeyFile holds the keys; empty means the places that GossipKeyFile names.
+	KeyFile string
+	// Insecure gossips in the clear, open to anyone who can reach the port.
+	Insecure bool
+}
+
+// Peer is how daemons reserve room with each other.
+type Peer struct {
+	Listen    string
+	Advertise string
+	// CAFile, CertFile and KeyFile are PEM; an empty KeyFile means the places
+	// that KeyPath names.
+	CAFile   string
+	CertFile string
+	KeyFile  string
+	// Insecure talks in the clear, with anyone.
+	Insecure bool
+}
+
+// API is what the virtbalance command and the web page talk to.
+type API struct {
+	Socket string
+	// SocketGroup owns the socket; empty means the daemon's own group.
+	SocketGroup string
+	// Listen is host:port of a second, read-only listener; empty means none.
+	Listen string
+}
+
+// Metrics is what Prometheus scrapes.
+type Metrics struct {
+	// Listen is host:port; empty means none.
+	Listen string
+	// Domains turns on the gauges that carry a domain's name.
+	Domains bool
+}
+
+// The ports sit together below the range from which Linux draws ephemeral ports
+// (32768 and up) and away from what else listens on hypervisors: libvirt
+// (16509, 16514, 49152-49215), the libvirt exporter and its kin (9100-9999),
+// Serf and Docker Swarm (7946), Consul (8300-8302), VNC and SPICE (5900 and up),
+// Ceph OSDs (6800-7568), DRBD (7788 and up), corosync (5404-5412), cockpit and
+// Prometheus (9090), SGI's cluster services (17001-17004), Dropbox (17500).
+const (
+	defaultGossipListen  = "0.0.0.0:17450"
+	defaultPeerListen    = "0.0.0.0:17451"
+	defaultMetricsListen = "0.0.0.0:17452"
+)
+
+// Default returns the defaults. They depend on nothing but this function.
+func Default() Config {
+	return Config{
+		Mode:      DryRun,
+		StateDir:  "/var/lib/virtbalanced",
+		LogLevel:  slog.LevelInfo,
+		LogFormat: Text,
+		Host:      Host{Proc: "/proc"},
+		Libvirt: Libvirt{
+			URI:            "qemu:///system",
+			MigrateURI:     "qemu+tls://{host}/system",
+			AutoConverge:   true,
+			DeadlineFactor: 3,
+			DeadlineMin:    60 * time.Second,
+			CallTimeout:    30 * time.Second,
+		},
+		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second},
+		Policy:   policy.DefaultConfig(),
+		Gossip:   Gossip{Listen: defaultGossipListen, Label: "virtbalance"},
+		Peer: Peer{
+			Listen:   defaultPeerListen,
+			CAFile:   "/etc/pki/CA/cacert.pem",
+			CertFile: "/etc/pki/libvirt/servercert.pem",
+		},
+		API:     API{Socket: "/run/virtbalanced/api.sock"},
+		Metrics: Metrics{Listen: defaultMetricsListen, Domains: true},
+	}
+}

@@ -1,0 +1,141 @@
+package config
+
+import "slices"
+
+// key is one key of the file, bound to its place in a Config.
+type key struct {
+	// name is dotted, as "policy.high".
+	name string
+	value
+	// live marks what can change while the daemon runs.
+	live bool
+}
+
+// keys is the table of all keys, in the order of config.example.toml.
+func (c *Config) keys() []key {
+	l, p := &c.Libvirt, &c.Policy
+	return []key{
+		{"mode", choice(&c.Mode, DryRun, Approve, Auto), true},
+		{"state_dir", text(&c.StateDir), false},
+		{"log_level", level(&c.LogLevel), true},
+		{"log_format", choice(&c.LogFormat, Text, JSON), false},
+
+		{"host.name", text(&c.Host.Name), false},
+		{"host.cpu_capacity", cpus(&c.Host.CPUCapacity), false},
+		{"host.labels", list(&c.Host.Labels), true},
+		{"host.proc", text(&c.Host.Proc), false},
+
+		{"libvirt.uri", text(&l.URI), false},
+		{"libvirt.migrate_uri", text(&l.MigrateURI), false},
+		{"libvirt.migration_address", text(&l.MigrationAddress), false},
+		{"libvirt.auto_converge", boolean(&l.AutoConverge), false},
+		{"libvirt.post_copy", boolean(&l.PostCopy), false},
+		{"libvirt.tls", boolean(&l.TLS), false},
+		{"libvirt.parallel", count(&l.Parallel), false},
+		{"libvirt.bandwidth_mib", mebibytes(&l.Bandwidth), true},
+		{"libvirt.max_downtime", duration(&l.MaxDowntime), true},
+		{"libvirt.deadline_factor", number(&l.DeadlineFactor), true},
+		{"libvirt.deadline_min", duration(&l.DeadlineMin), true},
+		{"libvirt.move_transient", boolean(&l.MoveTransient), false},
+		{"libvirt.assume_shared_paths", list(&l.AssumeSharedPaths), false},
+		{"libvirt.call_timeout", duration(&l.CallTimeout), false},
+
+		{"sampling.interval", duration(&c.Sampling.Interval), true},
+		{"sampling.time_constant", duration(&c.Sampling.TimeConstant), true},
+
+		{"policy.low", percent(&p.Marks.Low), true},
+		{"policy.receive", percent(&p.Marks.Receive), true},
+		{"policy.stop", percent(&p.Marks.Stop), true},
+		{"policy.high", percent(&p.Marks.High), true},
+		{"policy.critical", percent(&p.Marks.Critical), true},
+		{"policy.memory_receive", percent(&p.MemoryReceive), true},
+		{"policy.samples_over", count(&p.SamplesOver), true},
+		{"policy.samples_window", count(&p.SamplesWindow), true},
+		{"policy.min_gain", percent(&p.MinGain), true},
+		{"policy.cooldown", duration(&p.Cooldown), true},
+		{"policy.cooldown_max", duration(&p.CooldownMax), true},
+		{"policy.cooldown_window", duration(&p.CooldownWindow), true},
+		{"policy.settle", duration(&p.Settle), true},
+		{"policy.max_inbound", count(&p.MaxInbound), true},
+		{"policy.max_outbound", count(&p.MaxOutbound), true},
+		{"policy.stale_after", duration(&p.StaleAfter), true},
+		{"policy.quorum", percent(&p.Quorum), true},
+		{"policy.refused_backoff", duration(&p.RefusedBackoff), true},
+		{"policy.failed_backoff", duration(&p.FailedBackoff), true},
+		{"policy.breaker_failures", count(&p.BreakerFailures), true},
+		{"policy.breaker_reset", duration(&p.BreakerReset), true},
+		{"policy.bandwidth_mib", mebibytes(&p.Bandwidth), true},
+		{"policy.max_moves", count(&p.MaxMoves), true},
+
+		{"gossip.listen", text(&c.Gossip.Listen), false},
+		{"gossip.advertise", text(&c.Gossip.Advertise), false},
+		{"gossip.join", list(&c.Gossip.Join), true},
+		{"gossip.label", text(&c.Gossip.Label), false},
+		{"gossip.key_file", text(&c.Gossip.KeyFile), true},
+		{"gossip.insecure", boolean(&c.Gossip.Insecure), false},
+
+		{"peer.listen", text(&c.Peer.Listen), false},
+		{"peer.advertise", text(&c.Peer.Advertise), false},
+		{"peer.ca_file", text(&c.Peer.CAFile), true},
+		{"peer.cert_file", text(&c.Peer.CertFile), true},
+		{"peer.key_file", text(&c.Peer.KeyFile), true},
+		{"peer.insecure", boolean(&c.Peer.Insecure), false},
+
+		{"api.socket", text(&c.API.Socket), false},
+		{"api.socket_group", text(&c.API.SocketGroup), false},
+		{"api.listen", text(&c.API.Listen), false},
+
+		{"metrics.listen", text(&c.Metrics.Listen), false},
+		{"metrics.domains", boolean(&c.Metrics.Domains), false},
+	}
+}
+
+// Change is one key whose value differs between two configurations. The values
+// are written as in the file.
+type Change struct{ Key, Old, New string }
+
+// Reloadable compares the running configuration with a new one. The first
+// answer is what can change while the daemon runs, the second what takes effect
+// only after a restart. Both are in the order of config.example.toml.
+//
+// Files that a key names (keys, certificates) can change without the key: the
+// caller reads them again at every reload.
+func Reloadable(running, next Config) (changes, needRestart []Change) {
+	was := running.keys()
+	for i, k := range next.keys() {
+		c := Change{Key: k.name, Old: show(was[i].get()), New: show(k.get())}
+		switch {
+		case c.Old == c.New:
+		case k.live:
+			changes = append(changes, c)
+		default:
+			needRestart = append(needRestart, c)
+		}
+	}
+	return changes, needRestart
+}
+
+// Live returns the running configuration with everything from next that can
+// change while the daemon runs. The result need not be valid where a relation
+// spans both kinds of keys: the caller validates it.
+func Live(running, next Config) Config {
+	merged := next
+	was := running.keys()
+	for i, k := range merged.keys() {
+		if !k.live {
+			_ = k.set(was[i].get()) // what get returns, set takes
+		}
+	}
+	return merged
+}
+
+// sections are the tables of the file, in the order of the keys.
+func sections(keys []key) []string {
+	var names []string
+	for _, k := range keys {
+		if s, _ := cutName(k.name); s != "" && !slices.Contains(names, s) {
+			names = append(names, s)
+		}
+	}
+	return names
+}
