@@ -44,6 +44,7 @@ const (
 	ManagedElsewhere
 	UnsafeStorage
 	NotMigratable
+	NotInspected
 	CoolingDown
 	TooSmall
 	NoFeasibleHost
@@ -125,6 +126,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	ManagedElsewhere: {"managed_elsewhere", "another manager owns the domain"},
 	UnsafeStorage:    {"unsafe_storage", "the domain's storage is not safe to migrate with"},
 	NotMigratable:    {"not_migratable", "libvirt refuses to migrate the domain"},
+	NotInspected:     {"not_inspected", "the domain's definition has not been read yet"},
 	CoolingDown:      {"cooling_down", "the domain was moved a short while ago"},
 	TooSmall:         {"too_small", "moving the domain would gain too little"},
 	NoFeasibleHost:   {"no_feasible_host", "no host can take the domain"},
