@@ -1,0 +1,105 @@
+package libvirt
+
+import (
+	"encoding/xml"
+	"fmt"
+
+	"github.com/virtbalance/virtbalance/policy"
+	lv "libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
+)
+
+func otherHost(a *arrival) finding {
+	if a.Source.ID == a.site.facts.ID {
+		return because(policy.SameHost, "source and target have the same host UUID %s", a.Source.ID)
+	}
+	return finding{}
+}
+
+func notThereYet(a *arrival) finding {
+	switch {
+	case a.site.uuidHere != "":
+		return finding{policy.AlreadyThere, a.site.uuidHere}
+	case a.site.nameHere != "":
+		return finding{policy.AlreadyThere, a.site.nameHere}
+	default:
+		return finding{}
+	}
+}
+
+// versions never lets a guest go to an older QEMU, which might not understand
+// its state, nor to an older libvirt, which might not understand its
+// definition.
+func versions(a *arrival) finding {
+	for _, v := range []struct {
+		what        string
+		there, here uint32
+	}{
+		{"QEMU", a.Source.HypervisorVersion, a.site.facts.HypervisorVersion},
+		{"libvirt", a.Source.LibvirtVersion, a.site.facts.LibvirtVersion},
+	} {
+		if v.here < v.there {
+			return because(policy.VersionOlder, "%s is %s here and %s on the source",
+				v.what, versionText(v.here), versionText(v.there))
+		}
+	}
+	return finding{}
+}
+
+func versionText(v uint32) string {
+	return fmt.Sprintf("%d.%d.%d", v/1_000_000, v/1000%1000, v%1000)
+}
+
+// hostCPU lets a guest that sees the CPU of its host go only to a host that is
+// equal in everything that makes up what it sees: libvirt does not compare.
+func hostCPU(a *arrival) finding {
+	if c := a.dom.CPU; c == nil || c.Mode != "host-passthrough" && c.Mode != "maximum" {
+		return finding{}
+	}
+	if a.Source.CPUFingerprint == 0 || a.Source.CPUFingerprint != a.site.facts.CPUFingerprint {
+		return because(policy.CPUIncompatible,
+			"the guest sees the host's own CPU (%s), and this host (%s) differs in CPU, microcode, kernel, QEMU or libvirt",
+			a.Source.CPUModel, a.site.facts.CPUModel)
+	}
+	return finding{}
+}
+
+// cpuModel reports what libvirt here says of the guest's CPU.
+func cpuModel(a *arrival) finding {
+	if !a.site.cpu.ok {
+		return because(policy.CPUIncompatible, "%s", a.site.cpu.detail)
+	}
+	return finding{}
+}
+
+// compareCPU asks whether the emulator here can give the guest its CPU. A CPU
+// that is the host's own cannot be compared in this way.
+func compareCPU(c *lv.Connect, d *libvirtxml.Domain) (answer, error) {
+	if d.CPU == nil || d.CPU.Model == nil {
+		return answer{ok: true}, nil
+	}
+	desc, err := xml.Marshal(d.CPU)
+	if err != nil {
+		return answer{}, fmt.Errorf("write the CPU's description: %w", err)
+	}
+	emulator, arch, machine := platform(d)
+	result, err := c.CompareHypervisorCPU(emulator, arch, machine, d.Type, string(desc),
+		lv.CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
+	switch {
+	case err == nil && result == lv.CPU_COMPARE_INCOMPATIBLE:
+		return answer{detail: "libvirt holds the guest's CPU to be incompatible with this host"}, nil
+	case err == nil, noSupport(err): // other architectures are checked at the start of the migration
+		return answer{ok: true}, nil
+	case lost(err):
+		return answer{}, err
+	default:
+		return answer{detail: message(err)}, nil
+	}
+}
+
+func machineType(a *arrival) finding {
+	if !a.site.machine.ok {
+		return because(policy.MachineUnsupported, "%s", a.site.machine.detail)
+	}
+	return finding{}
+}
