@@ -66,7 +66,7 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 		cmd = exec.Command("unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--uts", "--ipc", "--cgroup",
 			"sh", "-eu", scriptPath, n.Name)
 	}
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = environment(env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = goIn, log, log
 	cmd.ExtraFiles = []*os.File{readyOut}
 	cmd.Dir = "/"

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 )
@@ -33,11 +32,8 @@ func capabilitiesCache() (string, error) {
 		return "", err
 	}
 	sum := sha256.New()
-	for _, program := range []string{"libvirtd", "qemu-system-x86_64"} {
-		path, err := exec.LookPath(program)
-		if err != nil {
-			return "", err
-		}
+	for _, name := range []string{"libvirtd", "qemu-system-x86_64"} {
+		path := program(name)
 		info, err := os.Stat(path)
 		if err != nil {
 			return "", err

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,6 +122,13 @@ func cgroupMounts(mountinfo string) (v1 []hierarchy, v2 string, err error) {
 }
 
 // ---- what both versions share: a group is a directory of small files ----
+
+// settle waits until a change has taken effect, which takes the kernel a moment.
+func settle(done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return poll(ctx, time.Millisecond, done)
+}
 
 func writeFile(dir, name, value string) error {
 	return os.WriteFile(filepath.Join(dir, name), []byte(value), 0)

@@ -214,7 +214,15 @@ func (g *groupsV1) freeze(member string, frozen bool) error {
 	if frozen {
 		state = "FROZEN"
 	}
-	return writeFile(g.dir("freezer", member), "freezer.state", state)
+	dir := g.dir("freezer", member)
+	if err := writeFile(dir, "freezer.state", state); err != nil {
+		return err
+	}
+	// "FREEZING" until the last of the processes has stopped
+	return settle(func() (bool, error) {
+		b, err := os.ReadFile(filepath.Join(dir, "freezer.state"))
+		return strings.TrimSpace(string(b)) == state, err
+	})
 }
 
 func (g *groupsV1) frozen(member string) (bool, error) {

@@ -133,11 +133,17 @@ func (g *groupsV2) throttled(member string) (t Throttling, err error) {
 }
 
 func (g *groupsV2) freeze(member string, frozen bool) error {
-	value := "0"
+	var value int64
 	if frozen {
-		value = "1"
+		value = 1
 	}
-	return writeFile(g.dir(member), "cgroup.freeze", value)
+	if err := writeFile(g.dir(member), "cgroup.freeze", strconv.FormatInt(value, 10)); err != nil {
+		return err
+	}
+	return settle(func() (bool, error) {
+		state, err := readKey(g.dir(member), "cgroup.events", "frozen")
+		return state == value, err
+	})
 }
 
 func (g *groupsV2) frozen(member string) (bool, error) {

@@ -29,8 +29,8 @@ type Line struct {
 	// Passes is how often it has looked through its memory, Bad how many pages
 	// were damaged.
 	Passes, Bad int
-	// At is when the line was written, by this machine's clock, for lines that
-	// were seen to be written, and zero for those read later.
+	// At is when the line was written, by this machine's clock. It is zero if
+	// nobody was watching, and the begin of the watch in its first line.
 	At time.Time
 }
 
@@ -165,7 +165,7 @@ func (r *recorder) write(b []byte, at time.Time) {
 	}
 }
 
-// Watch records a guest's console from now on, with the time of each line.
+// Watch is a running record of a guest's console, with the time of each line.
 type Watch struct {
 	mu       sync.Mutex
 	recorder recorder
@@ -176,13 +176,13 @@ type Watch struct {
 	done chan struct{}
 }
 
-// Watch begins to record the guest's console. It ends with Stop, or with ctx.
+// Watch begins to record the guest's console, with the last line it has written,
+// if any. It ends with Stop, or with ctx.
 func (g *Guest) Watch(ctx context.Context) (*Watch, error) {
 	f, err := os.OpenFile(g.Console(), os.O_RDONLY|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	// A fresh line to begin with: a partial one would count as a fault.
 	if err := seekLastLine(f); err != nil {
 		f.Close()
 		return nil, err
@@ -200,11 +200,8 @@ func (g *Guest) Watch(ctx context.Context) (*Watch, error) {
 		unblock := context.AfterFunc(ctx, func() { notify.Close() })
 		defer unblock()
 		events := make([]byte, 4096)
-		for first := true; ; first = false {
+		for {
 			at := time.Now()
-			if first {
-				at = time.Time{} // written some time ago
-			}
 			b, err := io.ReadAll(f)
 			w.take(b, at, err)
 			if err != nil {
@@ -237,13 +234,15 @@ func watchFile(path string) (*os.File, error) {
 	return notify, nil
 }
 
-// seekLastLine goes to the beginning of the line that is being written.
+// seekLastLine goes to the beginning of the last whole line: what happens to the
+// guest from now on shows in what follows that.
 func seekLastLine(f *os.File) error {
 	b, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
-	_, err = f.Seek(int64(bytes.LastIndexByte(b, '\n')+1), io.SeekStart)
+	whole := b[:bytes.LastIndexByte(b, '\n')+1]
+	_, err = f.Seek(int64(bytes.LastIndexByte(bytes.TrimSuffix(whole, []byte("\n")), '\n')+1), io.SeekStart)
 	return err
 }
 

@@ -53,7 +53,7 @@ func installGuest(ctx context.Context, path string) error {
 	}
 	image := filepath.Join(cache, fmt.Sprintf("guest-%x.elf", sum.Sum(nil)[:8]))
 	if _, err := os.Stat(image); err != nil {
-		if err := buildGuest(ctx, image, sources); err != nil {
+		if err := buildGuest(ctx, filepath.Dir(path), image, sources); err != nil {
 			return fmt.Errorf("build the guest: %w", err)
 		}
 	}
@@ -64,8 +64,9 @@ func installGuest(ctx context.Context, path string) error {
 	return os.WriteFile(path, b, 0o644)
 }
 
-func buildGuest(ctx context.Context, image string, sources map[string][]byte) error {
-	dir, err := os.MkdirTemp("", "vblab-guest-")
+// buildGuest builds the image in a directory below work.
+func buildGuest(ctx context.Context, work, image string, sources map[string][]byte) error {
+	dir, err := os.MkdirTemp(work, "guest-build-")
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func buildGuest(ctx context.Context, image string, sources map[string][]byte) er
 			args = append(args, name)
 		}
 	}
-	cmd := exec.CommandContext(ctx, "gcc", append(args, "-o", "guest.elf")...)
+	cmd := exec.CommandContext(ctx, program("gcc"), append(args, "-o", "guest.elf")...)
 	cmd.Dir = dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out

@@ -9,9 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // writeLibvirtConfig configures libvirtd and its QEMU driver for a host that has
@@ -71,7 +70,7 @@ func (h *Host) MigrationURI() string { return "qemu+tcp://" + h.Name + "/system"
 // pulled. (For what the client's place matters, use Exec(ctx, "virsh", ...).)
 func (h *Host) Virsh(ctx context.Context, args ...string) (string, error) {
 	args = append([]string{"-q", "-c", h.URI()}, args...)
-	cmd := exec.CommandContext(ctx, "virsh", args...)
+	cmd := exec.CommandContext(ctx, program("virsh"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {
@@ -83,26 +82,7 @@ func (h *Host) Virsh(ctx context.Context, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// libvirtd finds the host's libvirtd by its command line.
-func (h *Host) libvirtd() []procID {
-	return h.find(func(args []string) bool { return filepath.Base(args[0]) == "libvirtd" })
-}
-
-// find returns the host's processes with a matching command line.
-func (h *Host) find(match func(args []string) bool) []procID {
-	pids, err := h.lab.groups.processes(h.Name)
-	if err != nil {
-		return nil
-	}
-	var found []procID
-	for _, pid := range pids {
-		p, err := identify(pid)
-		if args := commandLine(pid); err == nil && len(args) > 0 && match(args) {
-			found = append(found, p)
-		}
-	}
-	return found
-}
+func (h *Host) libvirtd() []procID { return h.programs("libvirtd") }
 
 // StartLibvirtd starts the host's libvirtd and waits until it answers.
 func (h *Host) StartLibvirtd(ctx context.Context) error {
@@ -130,10 +110,8 @@ func (h *Host) waitLibvirtd(ctx context.Context) error {
 
 // KillLibvirtd kills the host's libvirtd, and only it: its guests run on.
 func (h *Host) KillLibvirtd(ctx context.Context) error {
-	for _, p := range h.libvirtd() {
-		if err := p.signal(unix.SIGKILL); err != nil {
-			return fmt.Errorf("kill libvirtd on %s: %w", h.Name, err)
-		}
+	if _, err := h.SignalProgram("libvirtd", syscall.SIGKILL); err != nil {
+		return err
 	}
 	return poll(ctx, 10*time.Millisecond, func() (bool, error) { return len(h.libvirtd()) == 0, nil })
 }
@@ -163,14 +141,15 @@ func (h *Host) qemuOf(guest string) []procID {
 	})
 }
 
-// KillQEMU kills the guest's QEMU on this host, as a crash of QEMU would.
-func (h *Host) KillQEMU(guest string) error {
+// SignalQEMU sends a signal to the guest's QEMU on this host: SIGKILL is what a
+// crash of QEMU is like.
+func (h *Host) SignalQEMU(guest string, sig syscall.Signal) error {
 	found := h.qemuOf(guest)
 	if len(found) == 0 {
 		return fmt.Errorf("%s: no QEMU of guest %s", h.Name, guest)
 	}
 	for _, p := range found {
-		if err := p.signal(unix.SIGKILL); err != nil {
+		if err := p.signal(sig); err != nil {
 			return err
 		}
 	}

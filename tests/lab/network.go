@@ -29,7 +29,7 @@ func hostMAC(number int) string { return fmt.Sprintf("02:77:00:00:00:%02x", numb
 // a line, and stops at the first that fails.
 func ip(of procID, lines ...string) error {
 	return inNamespaces(of, unix.CLONE_NEWNET, func() error {
-		cmd := exec.Command("ip", "-batch", "-")
+		cmd := exec.Command(program("ip"), "-batch", "-")
 		cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
@@ -83,7 +83,8 @@ func (h *Host) unplug() error {
 }
 
 // Cable plugs the host's network cable in, or pulls it out: packets vanish
-// without a word, connections stay.
+// without a word, connections stay. As with a real cable it may take a second
+// or two before packets pass again.
 func (h *Host) Cable(up bool) error {
 	machine, ok := h.lab.machine.init()
 	if !ok {
@@ -94,4 +95,61 @@ func (h *Host) Cable(up bool) error {
 		state = "up"
 	}
 	return ip(machine, fmt.Sprintf("link set %s %s", h.Name, state))
+}
+
+// ---- who reaches whom ----
+
+// nobodyMAC belongs to no network card.
+const nobodyMAC = "02:77:00:00:ff:ff"
+
+// Cut makes everything that one host sends to another vanish, silently, until
+// Partition, Heal, or a "power off" of the sender. What the other sends still
+// arrives: see Partition for both ways.
+//
+// The sender gets a wrong notion of the other's hardware address, so its packets
+// go to nobody. That takes no packet filter, which not every kernel has.
+func (l *Lab) Cut(from, to *Host) error { return l.setReach(from, to, false) }
+
+// Partition splits the network: hosts of different groups do not reach each
+// other, those of one group do, and a host in no group is alone. The machine
+// reaches all.
+func (l *Lab) Partition(groups ...[]*Host) error {
+	groupOf := map[*Host]int{}
+	for i, g := range groups {
+		for _, h := range g {
+			groupOf[h] = i + 1
+		}
+	}
+	for _, from := range l.hosts {
+		for _, to := range l.hosts {
+			if from == to || !from.Running() {
+				continue
+			}
+			together := groupOf[from] != 0 && groupOf[from] == groupOf[to]
+			if err := l.setReach(from, to, together); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Heal undoes every Cut and Partition.
+func (l *Lab) Heal() error { return l.Partition(l.hosts) }
+
+func (l *Lab) setReach(from, to *Host, reach bool) error {
+	init, ok := from.init()
+	if !ok {
+		return fmt.Errorf("%s is off", from.Name)
+	}
+	// A permanent entry cannot be deleted if it is not there, so the way back
+	// is an ordinary one, with the true address, which may expire.
+	entry := fmt.Sprintf("neigh replace %s dev eth0 lladdr %s nud permanent", to.Address, nobodyMAC)
+	if reach {
+		entry = fmt.Sprintf("neigh replace %s dev eth0 lladdr %s nud stale", to.Address, hostMAC(to.number))
+	}
+	if err := ip(init, entry); err != nil {
+		return fmt.Errorf("reach of %s to %s: %w", from.Name, to.Name, err)
+	}
+	return nil
 }

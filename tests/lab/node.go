@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // Node is a place in the lab where commands run: a host, or the machine that
@@ -87,9 +85,10 @@ func (n *Node) start(l launch) (*exec.Cmd, error) {
 	}
 	var cmd *exec.Cmd
 	err := inNamespaces(init, namespacesAll, func() error {
-		cmd = exec.Command(l.args[0], l.args[1:]...)
+		cmd = exec.Command(program(l.args[0]), l.args[1:]...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = l.stdin, l.stdout, l.stderr
 		cmd.Dir = "/"
+		cmd.Env = environment()
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: l.session}
 		started, err := n.lab.groups.enter(n.Name, n.Name != machineName, cmd)
 		if err != nil {
@@ -203,7 +202,7 @@ func (n *Node) Start(name string, args ...string) (*Process, error) {
 }
 
 // Signal sends the process a signal; to one that has ended it does nothing.
-func (p *Process) Signal(sig syscall.Signal) error { return p.id.signal(unix.Signal(sig)) }
+func (p *Process) Signal(sig syscall.Signal) error { return p.id.signal(sig) }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -237,4 +236,39 @@ func (p *Process) Text() string {
 		return ""
 	}
 	return string(b)
+}
+
+// programs returns the node's processes that run the named program.
+func (n *Node) programs(name string) []procID {
+	return n.find(func(args []string) bool { return filepath.Base(args[0]) == name })
+}
+
+// find returns the node's processes with a matching command line.
+func (n *Node) find(match func(args []string) bool) []procID {
+	pids, err := n.lab.groups.processes(n.Name)
+	if err != nil {
+		return nil
+	}
+	var found []procID
+	for _, pid := range pids {
+		p, err := identify(pid)
+		if args := commandLine(pid); err == nil && len(args) > 0 && match(args) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// SignalProgram sends a signal to every process of the node that runs the named
+// program, such as SIGSTOP to "libvirtd" on a host, or SIGKILL to "lxcfs" on the
+// machine, which takes /proc/stat away from all hosts. It returns how many there
+// were.
+func (n *Node) SignalProgram(name string, sig syscall.Signal) (int, error) {
+	found := n.programs(name)
+	for _, p := range found {
+		if err := p.signal(sig); err != nil {
+			return 0, fmt.Errorf("signal %s on %s: %w", name, n.Name, err)
+		}
+	}
+	return len(found), nil
 }

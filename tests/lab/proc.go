@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,7 +56,7 @@ func (p procID) alive() bool {
 // signal sends the process a signal, or does nothing if it is gone. The check
 // of its identity comes after a descriptor has pinned the PID, so that the
 // signal can reach no other process.
-func (p procID) signal(sig unix.Signal) error {
+func (p procID) signal(sig syscall.Signal) error {
 	fd, err := p.open()
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 )
@@ -48,25 +49,37 @@ func Requirements() []string {
 		lack("%v", err)
 	}
 	for _, p := range programs {
-		if !hasProgram(p[0]) {
+		if program(p[0]) == p[0] {
 			lack("the program %s (Debian package %s)", p[0], p[1])
 		}
 	}
 	return lacks
 }
 
-// hasProgram also looks where Debian puts programs for root, which is not in
-// everybody's PATH.
-func hasProgram(name string) bool {
-	if _, err := exec.LookPath(name); err == nil {
-		return true
+// sbin is where Debian has programs for root, which is not in everybody's PATH.
+const sbin = "/usr/sbin:/sbin"
+
+// program returns the path of a program, or the bare name if there is none.
+func program(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
 	}
-	for _, dir := range []string{"/usr/sbin/", "/sbin/"} {
-		if _, err := os.Stat(dir + name); err == nil {
-			return true
+	for _, dir := range filepath.SplitList(sbin) {
+		if path := filepath.Join(dir, name); isExecutable(path) {
+			return path
 		}
 	}
-	return false
+	return name
+}
+
+func isExecutable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// environment is that of commands on nodes.
+func environment(more ...string) []string {
+	return append(append(os.Environ(), "PATH="+os.Getenv("PATH")+":"+sbin), more...)
 }
 
 // MissingError is returned by Up on a machine where no lab can be built.
@@ -81,13 +94,13 @@ func (e *MissingError) Error() string {
 func Install(ctx context.Context, w io.Writer) error {
 	missing := false
 	for _, p := range programs {
-		missing = missing || !hasProgram(p[0])
+		missing = missing || program(p[0]) == p[0]
 	}
 	if !missing {
 		fmt.Fprintln(w, "The lab's programs are installed.")
 		return nil
 	}
-	if !hasProgram("apt-get") {
+	if program("apt-get") == "apt-get" {
 		return fmt.Errorf("install %s: no apt-get here, install them by hand", strings.Join(packages, " "))
 	}
 	fmt.Fprintln(w, "Installing for the lab:", strings.Join(packages, " "))

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/virtbalance/virtbalance/tests/lab"
 )
@@ -26,7 +28,11 @@ func (c *cli) hostCommands() []*cobra.Command {
 			if err != nil {
 				return err
 			}
-			return n.Run(cmd.Context(), os.Stdin, os.Stdout, os.Stderr, args[1:]...)
+			ctx := cmd.Context()
+			if term.IsTerminal(int(os.Stdin.Fd())) {
+				ctx = context.WithoutCancel(ctx) // ^C is for the command, which gets it from the terminal
+			}
+			return n.Run(ctx, os.Stdin, os.Stdout, os.Stderr, args[1:]...)
 		},
 	}
 	start := &cobra.Command{
@@ -134,4 +140,64 @@ func printCPU(cmd *cobra.Command, l *lab.Lab, during time.Duration) error {
 		cmd.Printf("%-4s %5.1f %% of a core, %5.1f %% of its capacity\n", h.Name, ofCore, 100*ofCore/float64(capacity))
 	}
 	return nil
+}
+
+// networkCommands make the network worse.
+func (c *cli) networkCommands() []*cobra.Command {
+	var shape lab.Shape
+	bad := &cobra.Command{
+		Use: "shape HOST", Short: "Make a host's cable slow and lossy until interrupted", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, h, err := c.host(args[0])
+			if err != nil {
+				return err
+			}
+			s, err := h.Shape(shape)
+			if err != nil {
+				return err
+			}
+			<-cmd.Context().Done()
+			cmd.Printf("%d packets passed, %d lost\n", s.Passed.Load(), s.Lost.Load())
+			return s.Stop()
+		},
+	}
+	f := bad.Flags()
+	f.DurationVar(&shape.Delay, "delay", 0, "delay of every packet, each way")
+	f.DurationVar(&shape.Jitter, "jitter", 0, "by how much the delay varies")
+	f.Float64Var(&shape.Loss, "loss", 0, "fraction of packets lost, 0 to 1")
+
+	split := &cobra.Command{
+		Use: "partition HOST,HOST... HOST,HOST...", Short: "Split the network into groups of hosts that do not reach each other",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			l, err := c.open()
+			if err != nil {
+				return err
+			}
+			var groups [][]*lab.Host
+			for _, names := range args {
+				var group []*lab.Host
+				for name := range strings.SplitSeq(names, ",") {
+					h := l.Host(name)
+					if h == nil {
+						return fmt.Errorf("no host %q", name)
+					}
+					group = append(group, h)
+				}
+				groups = append(groups, group)
+			}
+			return l.Partition(groups...)
+		},
+	}
+	heal := &cobra.Command{
+		Use: "heal", Short: "Undo a partition", Args: cobra.NoArgs,
+		RunE: func(_ *cobra.Command, _ []string) error {
+			l, err := c.open()
+			if err != nil {
+				return err
+			}
+			return l.Heal()
+		},
+	}
+	return []*cobra.Command{bad, split, heal}
 }

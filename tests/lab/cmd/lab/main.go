@@ -43,6 +43,7 @@ func command() *cobra.Command {
 	flags.StringVar(&c.options.Dir, "dir", "", "its directory (default: /tmp/vblab-NAME)")
 	root.AddCommand(c.labCommands()...)
 	root.AddCommand(c.hostCommands()...)
+	root.AddCommand(c.networkCommands()...)
 	root.AddCommand(c.guestCommands()...)
 	return root
 }
