@@ -33,10 +33,17 @@ const (
 	ShowStats Verb = "show-stats" // Domain
 
 	Shutdown Verb = "shutdown" // Domain; the guest powers itself off
-	Boot     Verb = "boot"     // Domain, Host (where it is defined); a person starts it
 
-	Migrate Verb = "migrate" // Domain, To; a person migrates it
-	Abort   Verb = "abort"   // Domain; a person aborts its migration
+	// What people do behind the balancer's back, and to clean up after what a
+	// fault has left.
+	Boot    Verb = "boot"    // Domain, Host; start it where it is defined
+	Pause   Verb = "pause"   // Domain
+	Unpause Verb = "unpause" // Domain; also one that a fault left paused
+	Discard Verb = "discard" // Domain, Host; end its instance there
+	JobOn   Verb = "job-on"  // Domain; a backup, say, that keeps it from moving
+	JobOff  Verb = "job-off" // Domain
+	Migrate Verb = "migrate" // Domain, To
+	Abort   Verb = "abort"   // Domain; its migration
 
 	AddFault Verb = "fault" // Fault
 )
@@ -62,9 +69,9 @@ func (v Verb) needs() (host, domain, known bool) {
 	switch v {
 	case PowerOff, PowerOn, LibvirtDown, LibvirtHang, LibvirtUp, CableOut, CableIn, ProcDown, ProcUp, Rewind, SetLoad:
 		return true, false, true
-	case SetDemand, SetDirty, HideStats, ShowStats, Shutdown, Migrate, Abort:
+	case SetDemand, SetDirty, HideStats, ShowStats, Shutdown, Pause, Unpause, JobOn, JobOff, Migrate, Abort:
 		return false, true, true
-	case Boot:
+	case Boot, Discard:
 		return true, true, true
 	case AddFault:
 		return false, false, true
@@ -73,23 +80,25 @@ func (v Verb) needs() (host, domain, known bool) {
 	}
 }
 
-func (a Action) validate(hosts, domains map[string]bool) error {
+func (a Action) validate(hosts, domains known) error {
 	host, domain, known := a.Do.needs()
 	switch {
 	case !known:
 		return fmt.Errorf("do (%q) is unknown", a.Do)
-	case host && !hosts[a.Host]:
+	case host && !hosts(a.Host):
 		return fmt.Errorf("%s: host (%q) is not among hosts", a.Do, a.Host)
-	case domain && !domains[a.Domain]:
+	case domain && !domains(a.Domain):
 		return fmt.Errorf("%s: domain (%q) is not among domains", a.Do, a.Domain)
-	case a.Do == Migrate && !hosts[a.To]:
+	case a.Do == Migrate && !hosts(a.To):
 		return fmt.Errorf("%s: to (%q) is not among hosts", a.Do, a.To)
 	case (a.Do == SetLoad || a.Do == SetDemand) && a.Demand == nil:
 		return fmt.Errorf("%s: demand is missing", a.Do)
 	case a.Do == AddFault && a.Fault == nil:
 		return fmt.Errorf("%s: fault is missing", a.Do)
-	case a.At < 0 || a.Rate < 0 || a.By < 0:
-		return fmt.Errorf("%s: at, rate and by must not be negative", a.Do)
+	case a.At < 0 || a.At > maxTime || a.By < 0 || a.By > maxTime:
+		return fmt.Errorf("%s: at and by must be within 0s..%s", a.Do, time.Duration(maxTime))
+	case a.Rate < 0 || a.Rate > maxRate:
+		return fmt.Errorf("%s: rate must be within 0B..1024GiB", a.Do)
 	}
 	if a.Demand != nil {
 		if err := a.Demand.validate(); err != nil {
@@ -108,7 +117,7 @@ func (a Action) validate(hosts, domains map[string]bool) error {
 func (w *World) Do(a Action) error {
 	w.lock()
 	defer w.unlock()
-	if err := a.validate(w.hostNames(), w.domainNames()); err != nil {
+	if err := a.validate(names(w.hostByName), names(w.domainByName)); err != nil {
 		return err
 	}
 	if time.Duration(a.At) > w.now {
@@ -134,7 +143,7 @@ func (w *World) schedule(a Action) {
 
 // apply performs a validated action at the present instant.
 func (w *World) apply(a Action) {
-	h, d := w.hostByName(a.Host), w.domainByName(a.Domain)
+	h, d := w.hostByName[a.Host], w.domainByName[a.Domain]
 	switch a.Do {
 	case PowerOff:
 		w.powerOff(h)
@@ -168,10 +177,10 @@ func (w *World) apply(a Action) {
 		d.statsHidden = false
 	case Shutdown:
 		w.shutdown(d)
-	case Boot:
-		w.bootByPerson(h, d)
+	case Boot, Pause, Unpause, Discard, JobOn, JobOff:
+		w.intervene(a.Do, h, d)
 	case Migrate:
-		w.operatorMigrate(d, w.hostByName(a.To))
+		w.operatorMigrate(d, w.hostByName[a.To])
 	case Abort:
 		for _, m := range w.migrations {
 			if m.dom == d {

@@ -22,7 +22,7 @@ type Attempt struct {
 func (w *World) Begin(host string, t hypervisor.Transfer) (*Attempt, error) {
 	w.lock()
 	defer w.unlock()
-	h := w.hostByName(host)
+	h := w.hostByName[host]
 	if h == nil {
 		return nil, fmt.Errorf("begin migration: host %q is not in this world", host)
 	}
@@ -34,7 +34,7 @@ func (w *World) Begin(host string, t hypervisor.Transfer) (*Attempt, error) {
 func (w *World) Attach(host string, id policy.DomainID) (*Attempt, bool) {
 	w.lock()
 	defer w.unlock()
-	if h := w.hostByName(host); h != nil && h.answers() == nil {
+	if h := w.hostByName[host]; h != nil && h.answers() == nil {
 		if m := w.migrationOut(h, id); m != nil {
 			return &Attempt{w: w, m: m}, true
 		}

@@ -23,11 +23,20 @@ type counter struct {
 	rest  uint64 // of one whole, in 1/per
 }
 
-// add counts rate/per for the time dt. Neither may be negative.
+// add counts rate/per for the time dt. Neither may be negative. A counter that
+// has reached the greatest int64 stays there.
 func (c *counter) add(rate int64, dt time.Duration, per int64) {
 	hi, lo := bits.Mul64(uint64(rate), uint64(dt))
 	lo, carry := bits.Add64(lo, c.rest, 0)
-	whole, rest := bits.Div64(hi+carry, lo, uint64(per))
+	if hi += carry; hi >= uint64(per) { // more than 64 bits of wholes
+		c.whole = math.MaxInt64
+		return
+	}
+	whole, rest := bits.Div64(hi, lo, uint64(per))
+	if whole > uint64(math.MaxInt64-c.whole) {
+		c.whole = math.MaxInt64
+		return
+	}
 	c.whole += int64(whole)
 	c.rest = rest
 }

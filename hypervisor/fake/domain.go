@@ -2,7 +2,6 @@ package fake
 
 import (
 	"slices"
-	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -13,13 +12,17 @@ type domain struct {
 	spec   DomainSpec
 	demand demand
 
+	// instances are those on all hosts: none, one, or two while it migrates.
+	instances []*instance
+
 	statsHidden bool
-	// off: shut down by its guest, or its host lost power; it rightly runs
-	// nowhere.
+	// off: shut down, or its host lost power; it rightly runs nowhere.
 	off bool
 	// quitting: its guest wants to shut down and stands still at the moment.
 	quitting bool
-	boots    int
+	// paused by a person.
+	paused bool
+	boots  int
 }
 
 func (w *World) addDomain(s DomainSpec) {
@@ -32,7 +35,8 @@ func (w *World) addDomain(s DomainSpec) {
 	}
 	d := &domain{id: DomainID(s.Name), spec: s, demand: demand{profile: s.Demand}, off: s.Off}
 	w.domains = append(w.domains, d)
-	h := w.hostByName(s.Host)
+	w.domainByID[d.id], w.domainByName[s.Name] = d, d
+	h := w.hostByName[s.Host]
 	if !s.Transient {
 		h.defined[d.id] = &definition{dom: d, autostart: s.Autostart, history: s.History}
 	}
@@ -42,21 +46,20 @@ func (w *World) addDomain(s DomainSpec) {
 	}
 }
 
-// running returns the instances in which the guest executes.
-func (w *World) running(d *domain) []*instance {
-	var all []*instance
-	for _, h := range w.hosts {
-		if i := h.instance(d.id); i != nil && i.runs() {
-			all = append(all, i)
+// running counts the instances in which the guest executes.
+func (d *domain) running() int {
+	n := 0
+	for _, i := range d.instances {
+		if i.runs() {
+			n++
 		}
 	}
-	return all
+	return n
 }
 
 // shutdown has the guest power itself off, as soon as it runs.
 func (w *World) shutdown(d *domain) {
-	running := w.running(d)
-	if len(running) == 0 {
+	if d.running() == 0 {
 		d.quitting = !d.off
 		return
 	}
@@ -70,8 +73,10 @@ func (w *World) shutdown(d *domain) {
 			})
 		}
 	}
-	for _, i := range running {
-		i.host.remove(i)
+	for _, i := range slices.Clone(d.instances) {
+		if i.runs() {
+			i.host.remove(i)
+		}
 	}
 }
 
@@ -81,107 +86,54 @@ func (w *World) boot(h *host, def *definition, why string) {
 	if h.off || h.instance(d.id) != nil || !d.off {
 		return
 	}
-	d.off, d.quitting = false, false
+	d.off, d.quitting, d.paused = false, false, false
 	d.boots++
 	def.migratedAway = false
 	h.add(d, policy.StateRunning, def.history)
 	w.observer.booted(w, d, h, why)
 }
 
-func (w *World) bootByPerson(h *host, d *domain) {
-	if def := h.defined[d.id]; def != nil && h.libvirt == libvirtAnswers {
-		w.boot(h, def, "a person started it")
-	}
-}
-
-// powerOff stops everything on a host at once. Who is connected to it only
-// hears silence.
-func (w *World) powerOff(h *host) {
-	if h.off {
-		return
-	}
-	h.off = true
-	h.libvirt = libvirtAnswers // of its next life
-	for _, m := range slices.Clone(w.migrations) {
-		switch {
-		case m.src == h:
-			if m.in != nil {
-				w.leftovers = append(w.leftovers, leftover{m.in, w.now + time.Duration(w.migration.Keepalive)})
-				m.in = nil
+// intervene does what people do to single domains, where libvirt would let
+// them.
+func (w *World) intervene(v Verb, h *host, d *domain) {
+	switch v {
+	case Boot:
+		if def := h.defined[d.id]; def != nil && h.libvirt == libvirtAnswers {
+			w.boot(h, def, "a person started it")
+		}
+	case Discard:
+		if i := h.instance(d.id); i != nil && i.job == policy.NoJob {
+			w.observer.excuse(d)
+			h.remove(i)
+			d.off = len(d.instances) == 0
+		}
+	case Pause:
+		if i := d.alone(); i != nil && i.runs() && i.job == policy.NoJob {
+			i.state, d.paused = policy.StatePaused, true
+		}
+	case Unpause:
+		if i := d.alone(); i != nil && i.job == policy.NoJob {
+			i.state, i.migratedAway, d.paused = policy.StateRunning, false, false
+			if d.quitting {
+				w.shutdown(d)
 			}
-			w.end(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the host lost power"})
-		case m.dst == h && m.in != nil:
-			h.remove(m.in)
-			m.in, m.broken = nil, true
 		}
-	}
-	w.leftovers = slices.DeleteFunc(w.leftovers, func(l leftover) bool { return l.in.host == h })
-	for _, i := range slices.Clone(h.instances) {
-		h.remove(i)
-		if !w.inSwitchOver(i.dom) && len(w.running(i.dom)) == 0 {
-			i.dom.off, i.dom.quitting = true, false
-		}
-	}
-	h.busy, h.total, h.stalled = counter{}, counter{}, counter{}
-}
-
-// powerOn boots a host, which starts the domains that have autostart.
-func (w *World) powerOn(h *host) {
-	if !h.off {
-		return
-	}
-	h.off = false
-	for _, m := range slices.Clone(w.migrations) {
-		if m.dst == h && m.broken { // the first packet to the new life is refused
-			w.loseConnection(m)
-		}
-	}
-	for _, d := range w.domains {
-		if def := h.defined[d.id]; def != nil && def.autostart && !def.migratedAway {
-			w.boot(h, def, "autostart")
+	case JobOn, JobOff:
+		for _, i := range d.instances {
+			switch {
+			case v == JobOn && i.job == policy.NoJob:
+				i.job = policy.OtherJob
+			case v == JobOff && i.job == policy.OtherJob:
+				i.job = policy.NoJob
+			}
 		}
 	}
 }
 
-// libvirtDown kills libvirt. Its guests run on; migrations end: those to here
-// are given up by the source at once, those from here by the target. A guest
-// that had stopped for its switch-over stays paused.
-func (w *World) libvirtDown(h *host) {
-	if h.off || h.libvirt == libvirtIsDown {
-		return
+// alone returns the only instance of a domain.
+func (d *domain) alone() *instance {
+	if len(d.instances) != 1 {
+		return nil
 	}
-	h.libvirt = libvirtIsDown
-	for _, m := range slices.Clone(w.migrations) {
-		switch {
-		case m.src == h && m.phase == switching:
-			w.strand(m)
-		case m.src == h:
-			w.end(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection to libvirt was closed"})
-		case m.dst == h && m.phase != queued:
-			w.loseConnection(m)
-		}
-	}
-	w.leftovers = slices.DeleteFunc(w.leftovers, func(l leftover) bool {
-		if l.in.host == h {
-			h.remove(l.in)
-		}
-		return l.in.host == h
-	})
-}
-
-func (w *World) libvirtHang(h *host) {
-	if !h.off && h.libvirt == libvirtAnswers {
-		h.libvirt = libvirtHangs
-	}
-}
-
-// libvirtUp starts libvirt again, or lets a hung one go on: it then does what
-// it was asked in the meantime, whether or not the caller still waits.
-func (w *World) libvirtUp(h *host) {
-	h.libvirt = libvirtAnswers
-	for _, m := range slices.Clone(w.migrations) {
-		if m.src == h && m.phase == queued {
-			w.connect(m)
-		}
-	}
+	return d.instances[0]
 }

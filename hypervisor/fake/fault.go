@@ -71,20 +71,20 @@ type Fault struct {
 	Times int `json:"times,omitempty"`
 }
 
-func (f Fault) validate(hosts, domains map[string]bool) error {
+func (f Fault) validate(hosts, domains known) error {
 	switch {
 	case !faultKinds[f.Kind]:
 		return fmt.Errorf("kind (%q) is unknown", f.Kind)
-	case f.Domain != "" && !domains[f.Domain]:
+	case f.Domain != "" && !domains(f.Domain):
 		return fmt.Errorf("domain (%q) is not among domains", f.Domain)
-	case f.From != "" && !hosts[f.From]:
+	case f.From != "" && !hosts(f.From):
 		return fmt.Errorf("from (%q) is not among hosts", f.From)
-	case f.To != "" && !hosts[f.To]:
+	case f.To != "" && !hosts(f.To):
 		return fmt.Errorf("to (%q) is not among hosts", f.To)
 	case !(f.At >= 0 && f.At <= 1):
 		return fmt.Errorf("at (%g) must be within 0..1", float64(f.At))
-	case f.Times < 0 || f.For < 0:
-		return errors.New("times and for must not be negative")
+	case f.Times < 0 || f.For < 0 || f.For > maxTime:
+		return errors.New("times and for must not be negative, and for at most ten years")
 	}
 	return nil
 }

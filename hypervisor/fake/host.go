@@ -74,6 +74,8 @@ type instance struct {
 
 	used, waited         counter
 	usedRate, waitedRate policy.MilliCPU
+	// wants is the demand at present, guestWants the guest's part of it.
+	wants, guestWants policy.MilliCPU
 }
 
 // runs reports whether the guest executes in this instance.
@@ -123,12 +125,14 @@ func (h *host) add(d *domain, state policy.DomainState, history policy.MoveHisto
 	i := &instance{dom: d, host: h, state: state, history: history}
 	at, _ := h.find(d.id)
 	h.instances = slices.Insert(h.instances, at, i)
+	d.instances = append(d.instances, i)
 	return i
 }
 
 func (h *host) remove(i *instance) {
 	if at, ok := h.find(i.dom.id); ok && h.instances[at] == i {
 		h.instances = slices.Delete(h.instances, at, at+1)
+		i.dom.instances = slices.DeleteFunc(i.dom.instances, func(other *instance) bool { return other == i })
 	}
 }
 
@@ -150,13 +154,11 @@ func (h *host) rerate(now time.Duration, m Migration) {
 		return
 	}
 	own, changes := h.load.at(now)
-	type want struct{ guest, all policy.MilliCPU }
-	wants := make([]want, len(h.instances))
 	sum := own
-	for k, i := range h.instances {
-		guest, until := i.wants(now)
-		wants[k] = want{guest, guest + i.migrationCPU(m)}
-		sum += wants[k].all
+	for _, i := range h.instances {
+		guest, until := i.demand(now)
+		i.guestWants, i.wants = guest, guest+i.migrationCPU(m)
+		sum += i.wants
 		changes = min(changes, until)
 	}
 	h.changes = changes
@@ -172,19 +174,18 @@ func (h *host) rerate(now time.Duration, m Migration) {
 		}
 		return prefix
 	}
-	for k, i := range h.instances {
-		all := wants[k].all
-		i.usedRate = shared(upTo+all) - shared(upTo)
+	for _, i := range h.instances {
+		i.usedRate = shared(upTo+i.wants) - shared(upTo)
 		i.waitedRate = 0
-		if all > 0 { // the threads of a migration are no vCPUs
-			i.waitedRate = (all - i.usedRate) * wants[k].guest / all
+		if i.wants > 0 { // the threads of a migration are no vCPUs
+			i.waitedRate = (i.wants - i.usedRate) * i.guestWants / i.wants
 		}
-		upTo += all
+		upTo += i.wants
 	}
 }
 
-// wants is the demand of the guest, and until when it stays.
-func (i *instance) wants(now time.Duration) (policy.MilliCPU, time.Duration) {
+// demand is that of the guest, and until when it stays.
+func (i *instance) demand(now time.Duration) (policy.MilliCPU, time.Duration) {
 	if !i.runs() {
 		return 0, forever
 	}

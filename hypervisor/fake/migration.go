@@ -56,7 +56,7 @@ type migration struct {
 // begin starts a migration, as far as it gets: it may have ended on return.
 func (w *World) begin(src *host, t hypervisor.Transfer, foreign bool) *migration {
 	m := &migration{src: src, transfer: t, foreign: foreign, began: w.now, giveUp: forever}
-	m.dom = w.domain(t.Domain)
+	m.dom = w.domainByID[t.Domain]
 	w.migrations = append(w.migrations, m)
 	switch {
 	case src.off || src.libvirt == libvirtIsDown:
@@ -109,9 +109,17 @@ func (w *World) connect(m *migration) {
 // resolve finds the host that a connection URI names, by name or ID.
 func (w *World) resolve(uri string) *host {
 	if u, err := url.Parse(uri); err == nil && u.Host != "" {
-		return w.hostByName(u.Hostname())
+		uri = u.Hostname()
 	}
-	return w.hostByName(uri)
+	if h := w.hostByName[uri]; h != nil {
+		return h
+	}
+	for _, h := range w.hosts {
+		if string(h.facts.ID) == uri {
+			return h
+		}
+	}
+	return nil
 }
 
 // refusedByLibvirt tells the obstacles that libvirt itself enforces from those
@@ -168,50 +176,58 @@ func (m *migration) strikeAt() (int64, bool) {
 
 // next is when something happens to the migration.
 func (m *migration) next(now time.Duration) time.Duration {
-	switch m.phase {
-	case connecting, switching:
-		if m.silent {
-			return m.giveUp
-		}
-		return max(now, m.ready)
-	case copying:
-		if m.hanging > 0 {
-			return min(m.giveUp, m.hanging)
-		}
-		if m.silent {
-			return m.giveUp
-		}
+	switch {
+	case m.phase == queued || m.phase == ended:
+		return forever
+	case m.silent && m.broken && m.src.libvirt == libvirtHangs:
+		return forever // nobody is there to give up
+	case m.silent && m.hanging > 0:
+		return max(now, min(m.giveUp, m.hanging))
+	case m.silent:
+		return max(now, m.giveUp)
+	case m.hanging > 0:
+		return m.hanging
+	case m.phase == copying:
 		dt := m.sent.until(m.size, m.rate, perByte)
 		if goal, ok := m.strikeAt(); ok {
 			dt = min(dt, m.sent.until(goal-m.before, m.rate, perByte))
 		}
-		if dt < forever-now {
-			return now + dt
+		if dt >= forever-now {
+			return forever
 		}
+		return now + dt
+	default:
+		return max(now, m.ready)
 	}
-	return forever
 }
 
 // step lets happen what is due.
 func (w *World) step(m *migration) {
 	due := w.now >= m.ready && !m.silent
-	switch m.phase {
-	case connecting:
-		switch {
-		case w.now >= m.giveUp:
-			w.refuse(m, policy.Unreachable, "unable to connect to server: No route to host")
-		case due:
-			w.copy(m)
-		}
-	case copying:
+	switch {
+	case m.phase == queued || m.phase == ended:
+	case w.now >= m.giveUp:
+		w.expire(m)
+	case m.phase == connecting && due:
+		w.copy(m)
+	case m.phase == copying:
 		w.stepCopy(m)
-	case switching:
-		switch {
-		case w.now >= m.giveUp:
-			w.loseConnection(m)
-		case due:
-			w.arrive(m)
-		}
+	case m.phase == switching && due:
+		w.arrive(m)
+	}
+}
+
+// expire ends a migration whose two sides have not heard from one another for
+// the keep-alive time. A source that hangs finds out later.
+func (w *World) expire(m *migration) {
+	switch {
+	case m.phase == connecting:
+		w.refuse(m, policy.Unreachable, "unable to connect to server: No route to host")
+	case m.src.libvirt == libvirtHangs:
+		w.drop(m)
+		m.broken = true
+	default:
+		w.loseConnection(m)
 	}
 }
 
@@ -221,8 +237,6 @@ func (w *World) stepCopy(m *migration) {
 	}
 	goal, faulty := m.strikeAt()
 	switch {
-	case w.now >= m.giveUp:
-		w.loseConnection(m)
 	case !m.moving():
 	case faulty && m.before+m.sent.whole >= goal:
 		w.strike(m)
@@ -254,10 +268,12 @@ func (w *World) strike(m *migration) {
 // another, or at the switch-over if it fits the allowed downtime.
 func (w *World) iterate(m *migration) {
 	dirtied := min(m.dirtied.whole, int64(m.dom.spec.WorkingSet))
+	const least = time.Millisecond // or iterations would become endlessly short
 	allowed := time.Duration(w.migration.MaxDowntime)
 	if m.transfer.MaxDowntime > 0 {
 		allowed = m.transfer.MaxDowntime
 	}
+	allowed = max(allowed, least)
 	var rest counter
 	last := rest.until(dirtied, m.rate, perByte)
 	m.before += m.size

@@ -63,7 +63,7 @@ func (w *World) Migrations() []MigrationRecord {
 func (w *World) Peak(host string) (in, out int) {
 	w.lock()
 	defer w.unlock()
-	h := w.hostByName(host)
+	h := w.hostByName[host]
 	return w.observer.peakIn[h], w.observer.peakOut[h]
 }
 
@@ -71,7 +71,7 @@ func (w *World) Peak(host string) (in, out int) {
 func (w *World) Boots(domain string) int {
 	w.lock()
 	defer w.unlock()
-	if d := w.domainByName(domain); d != nil {
+	if d := w.domainByName[domain]; d != nil {
 		return d.boots
 	}
 	return 0
@@ -81,14 +81,17 @@ func (w *World) Boots(domain string) int {
 func (w *World) RunsOn(domain string) []string {
 	w.lock()
 	defer w.unlock()
-	d := w.domainByName(domain)
+	d := w.domainByName[domain]
 	if d == nil {
 		return nil
 	}
 	var names []string
-	for _, i := range w.running(d) {
-		names = append(names, i.host.spec.Name)
+	for _, i := range d.instances {
+		if i.runs() {
+			names = append(names, i.host.spec.Name)
+		}
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -110,14 +113,15 @@ func (o *observer) look(w *World) {
 		o.peakIn[m.dst] = max(o.peakIn[m.dst], in[m.dst])
 	}
 	for _, d := range w.domains {
-		n, expected := len(w.running(d)), 1
-		if d.off || w.inSwitchOver(d) {
+		n, expected := d.running(), 1
+		if d.off || d.paused || w.inSwitchOver(d) {
 			expected = 0
 		}
 		last, wrong := o.wrong[d]
 		switch {
 		case n == expected:
 			delete(o.wrong, d)
+			delete(o.excused, d)
 		case !wrong || last != n:
 			o.wrong[d] = n
 			o.record(w, o.excused[d], "domain %s runs on %d hosts, expected %d", d.spec.Name, n, expected)

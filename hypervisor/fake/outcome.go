@@ -58,10 +58,7 @@ func (w *World) arrive(m *migration) {
 func (w *World) strand(m *migration) {
 	w.observer.excuse(m.dom)
 	m.out.migratedAway = true
-	if m.in != nil {
-		m.dst.remove(m.in)
-		m.in = nil
-	}
+	w.leave(m)
 	w.conclude(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection to libvirt was closed"})
 }
 
@@ -84,14 +81,20 @@ func (w *World) end(m *migration, o policy.Outcome) {
 	if m.phase == ended {
 		return
 	}
-	if m.in != nil {
-		m.dst.remove(m.in)
-		m.in = nil
-	}
+	w.leave(m)
 	if m.out != nil && m.phase == switching {
 		m.out.state = policy.StateRunning
 	}
 	w.conclude(m, o)
+}
+
+// leave clears the target up, as soon as it can hear of it.
+func (w *World) leave(m *migration) {
+	if m.silent && (w.now < m.giveUp || m.dst.libvirt == libvirtHangs) {
+		w.abandon(m, m.giveUp)
+	} else {
+		w.drop(m)
+	}
 }
 
 // conclude writes the outcome down.
@@ -128,10 +131,11 @@ func (w *World) abort(m *migration) {
 
 // operatorMigrate is a migration that a person starts on the source.
 func (w *World) operatorMigrate(d *domain, to *host) {
-	for _, i := range w.running(d) {
-		t := transferTo(d.id, to)
-		w.begin(i.host, t, true)
-		return
+	for _, i := range d.instances {
+		if i.runs() {
+			w.begin(i.host, transferTo(d.id, to), true)
+			return
+		}
 	}
 }
 

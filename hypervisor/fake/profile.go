@@ -32,6 +32,9 @@ type Step struct {
 	CPU policy.MilliCPU `json:"cpu_millis"`
 }
 
+// sineSteps is in how many steps a period is approximated.
+const sineSteps = 64
+
 // Sine is Mean + Amplitude x sin(2 pi t/Period), never below zero, in 64 steps
 // per period.
 type Sine struct {
@@ -81,19 +84,50 @@ func (p Profile) validate() error {
 	switch {
 	case kinds > 1:
 		return errors.New("only one of constant, steps, sine and trace may be given")
-	case p.Constant < 0:
-		return fmt.Errorf("constant (%d) must not be negative", p.Constant)
-	case p.Sine != nil && p.Sine.Period < 64:
-		return fmt.Errorf("sine.period (%s) must be at least 64ns", time.Duration(p.Sine.Period))
-	case p.Trace != nil && (p.Trace.Interval <= 0 || len(p.Trace.CPU) == 0):
-		return errors.New("trace needs an interval and values")
+	case !plausible(p.Constant):
+		return fmt.Errorf("demand (%d) must be within 0..%d", p.Constant, maxCPU)
+	case p.Repeat != 0 && (p.Repeat < shortest || p.Repeat > maxTime):
+		return fmt.Errorf("repeat (%s) must be at least %s", time.Duration(p.Repeat), time.Duration(shortest))
+	case p.Sine != nil:
+		return p.Sine.validate()
+	case p.Trace != nil:
+		return p.Trace.validate()
 	}
 	for i, s := range p.Steps {
-		if s.CPU < 0 || i > 0 && s.At <= p.Steps[i-1].At {
-			return fmt.Errorf("steps[%d] must be later than the one before and its demand not negative", i)
-		}
-		if p.Repeat > 0 && s.At >= p.Repeat {
+		switch {
+		case !plausible(s.CPU):
+			return fmt.Errorf("steps[%d].cpu_millis (%d) must be within 0..%d", i, s.CPU, maxCPU)
+		case s.At < 0 || s.At > maxTime || i > 0 && s.At < p.Steps[i-1].At+shortest:
+			return fmt.Errorf("steps[%d].at (%s) must be %s later than the one before", i, time.Duration(s.At), time.Duration(shortest))
+		case p.Repeat > 0 && s.At >= p.Repeat:
 			return fmt.Errorf("steps[%d].at (%s) must be below repeat (%s)", i, time.Duration(s.At), time.Duration(p.Repeat))
+		}
+	}
+	return nil
+}
+
+// shortest is how long a demand lasts at least.
+const shortest = Duration(time.Millisecond)
+
+func (s Sine) validate() error {
+	switch {
+	case s.Period < sineSteps*shortest || s.Period > maxTime:
+		return fmt.Errorf("sine.period (%s) must be at least %s", time.Duration(s.Period), time.Duration(sineSteps*shortest))
+	case s.Phase < 0 || s.Phase > maxTime:
+		return fmt.Errorf("sine.phase (%s) must not be negative", time.Duration(s.Phase))
+	case !plausible(2*s.Mean) || !plausible(2*s.Amplitude):
+		return fmt.Errorf("sine.mean_millis and amplitude_millis must be within 0..%d", maxCPU/2)
+	}
+	return nil
+}
+
+func (t Trace) validate() error {
+	if t.Interval < shortest || t.Interval > maxTime || len(t.CPU) == 0 {
+		return fmt.Errorf("trace needs values and an interval of at least %s", time.Duration(shortest))
+	}
+	for i, cpu := range t.CPU {
+		if !plausible(cpu) {
+			return fmt.Errorf("trace.cpu_millis[%d] (%d) must be within 0..%d", i, cpu, maxCPU)
 		}
 	}
 	return nil
@@ -107,7 +141,7 @@ func (p Profile) at(t time.Duration) (policy.MilliCPU, time.Duration) {
 	case p.Trace != nil:
 		k := t / time.Duration(p.Trace.Interval)
 		cpu := p.Trace.CPU[int(int64(k)%int64(len(p.Trace.CPU)))]
-		return max(0, cpu), (k + 1) * time.Duration(p.Trace.Interval)
+		return cpu, (k + 1) * time.Duration(p.Trace.Interval)
 	case len(p.Steps) > 0:
 		return p.step(t)
 	default:
@@ -134,10 +168,9 @@ func (p Profile) step(t time.Duration) (policy.MilliCPU, time.Duration) {
 }
 
 func (s Sine) at(t time.Duration) (policy.MilliCPU, time.Duration) {
-	const steps = 64
-	held := time.Duration(s.Period) / steps
+	held := time.Duration(s.Period) / sineSteps
 	k := (t + time.Duration(s.Phase)) / held
-	angle := 2 * math.Pi * (float64(k%steps) + 0.5) / steps
+	angle := 2 * math.Pi * (float64(k%sineSteps) + 0.5) / sineSteps
 	cpu := float64(s.Mean) + float64(s.Amplitude)*math.Sin(angle)
 	return policy.MilliCPU(max(0, math.Round(cpu))), (k+1)*held - time.Duration(s.Phase)
 }

@@ -104,7 +104,7 @@ func (w *World) locate(h *host, id policy.DomainID) policy.Presence {
 
 func (w *World) describe(h *host, id policy.DomainID) (hypervisor.Description, error) {
 	i, def := h.instance(id), h.defined[id]
-	d := w.domain(id)
+	d := w.domainByID[id]
 	if i == nil && def == nil {
 		return hypervisor.Description{}, fmt.Errorf("describe %s: %w", id, ErrNoDomain)
 	}
@@ -118,7 +118,7 @@ func (w *World) describe(h *host, id policy.DomainID) (hypervisor.Description, e
 
 // preflight is what the target's daemon can find out before it says yes.
 func (w *World) preflight(h *host, desc hypervisor.Description) (policy.Reason, string) {
-	d := w.domain(desc.Domain)
+	d := w.domainByID[desc.Domain]
 	if d == nil {
 		return policy.PreflightFailed, "the domain is not of this world"
 	}

@@ -145,13 +145,18 @@ func (s Spec) Validate() error {
 		}
 	}
 	hosts, domains := make(map[string]bool), make(map[string]bool)
+	m := s.Migration
+	for _, d := range []Duration{m.Setup, m.MaxDowntime, m.SwitchOver, m.Keepalive} {
+		fault(d < 0 || d > maxTime, "migration: %s must be within 0s..%s", time.Duration(d), time.Duration(maxTime))
+	}
+	fault(!plausible(m.SourceCPU) || !plausible(m.TargetCPU), "migration: CPU costs must be within 0..%d", maxCPU)
 	for i, h := range s.Hosts {
 		fault(h.Name == "", "hosts[%d].name is missing", i)
 		fault(hosts[h.Name], "hosts[%d].name (%q) is there twice", i, h.Name)
-		fault(h.CPU <= 0, "hosts[%d].cpu_millis (%d) must be positive", i, h.CPU)
-		fault(h.Memory <= 0, "hosts[%d].memory must be positive", i)
+		fault(h.CPU == 0 || !plausible(h.CPU), "hosts[%d].cpu_millis (%d) must be within 1..%d", i, h.CPU, maxCPU)
+		fault(h.Memory < MiB || h.Memory > maxSize, "hosts[%d].memory must be within 1MiB..1024GiB x 1024", i)
 		fault(h.MemoryUsed < 0 || h.MemoryUsed > h.Memory, "hosts[%d].memory_used must be within 0..memory", i)
-		fault(h.Link < 0, "hosts[%d].link must not be negative", i)
+		fault(h.Link < 0 || h.Link > maxRate, "hosts[%d].link must be within 0B..1024GiB", i)
 		if err := h.Load.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("hosts[%d].load: %w", i, err))
 		}
@@ -162,10 +167,11 @@ func (s Spec) Validate() error {
 		fault(d.Name == "", "domains[%d].name is missing", i)
 		fault(domains[d.Name], "domains[%d].name (%q) is there twice", i, d.Name)
 		fault(!hosts[d.Host], "domains[%d].host (%q) is not among hosts", i, d.Host)
-		fault(d.Memory <= 0, "domains[%d].memory must be positive", i)
-		fault(d.MemoryMax != 0 && d.MemoryMax < d.Memory, "domains[%d].memory_max must not be below memory", i)
-		fault(d.VCPUs < 0, "domains[%d].vcpus (%d) must not be negative", i, d.VCPUs)
-		fault(d.DirtyRate < 0 || d.WorkingSet < 0, "domains[%d].dirty_rate and working_set must not be negative", i)
+		fault(d.Memory < MiB || d.Memory > maxSize, "domains[%d].memory must be within 1MiB..1024GiB x 1024", i)
+		fault(d.MemoryMax != 0 && d.MemoryMax < d.Memory || d.MemoryMax > maxSize, "domains[%d].memory_max must not be below memory", i)
+		fault(d.VCPUs < 0 || d.VCPUs > maxVCPUs, "domains[%d].vcpus (%d) must be within 0..%d", i, d.VCPUs, maxVCPUs)
+		fault(d.DirtyRate < 0 || d.DirtyRate > maxRate, "domains[%d].dirty_rate must be within 0B..1024GiB", i)
+		fault(d.WorkingSet < 0, "domains[%d].working_set must not be negative", i)
 		fault(d.Transient && d.Off, "domains[%d] cannot be both transient and off", i)
 		if err := d.Demand.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("domains[%d].demand: %w", i, err))
@@ -173,14 +179,37 @@ func (s Spec) Validate() error {
 		domains[d.Name] = true
 	}
 	for i, f := range s.Faults {
-		if err := f.validate(hosts, domains); err != nil {
+		if err := f.validate(names(hosts), names(domains)); err != nil {
 			errs = append(errs, fmt.Errorf("faults[%d]: %w", i, err))
 		}
 	}
 	for i, a := range s.Timeline {
-		if err := a.validate(hosts, domains); err != nil {
+		if err := a.validate(names(hosts), names(domains)); err != nil {
 			errs = append(errs, fmt.Errorf("timeline[%d]: %w", i, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// What numbers may be, far beyond any machine, so that no product of two
+// overflows.
+const (
+	maxVCPUs                 = 10_000
+	maxCPU   policy.MilliCPU = 1000 * maxVCPUs
+	maxSize  Size            = 1 << 50
+	maxRate  Size            = 1 << 40
+	maxTime  Duration        = Duration(10 * 365 * 24 * time.Hour)
+)
+
+func plausible(cpu policy.MilliCPU) bool { return cpu >= 0 && cpu <= maxCPU }
+
+// known reports whether a name is one of the world's.
+type known func(name string) bool
+
+// names makes a map known.
+func names[V any](m map[string]V) known {
+	return func(name string) bool {
+		_, ok := m[name]
+		return ok
+	}
 }

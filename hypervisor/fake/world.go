@@ -21,8 +21,13 @@ type World struct {
 	migration Migration
 	hosts     []*host   // in the order of the Spec
 	domains   []*domain // in the order of the Spec
-	script    []Action  // what is still to come, by time
-	faults    []Fault
+
+	hostByName   map[string]*host
+	domainByName map[string]*domain
+	domainByID   map[policy.DomainID]*domain
+
+	script []Action // what is still to come, by time
+	faults []Fault
 
 	migrations []*migration // running or queued, in the order in which they were asked for
 	leftovers  []leftover   // half-made instances whose source is gone
@@ -30,13 +35,6 @@ type World struct {
 
 	observer observer
 	changed  chan struct{} // closed at each change that time alone does not bring
-}
-
-// leftover is an incoming instance without a source: it goes away when the
-// target gives the connection up.
-type leftover struct {
-	in *instance
-	at time.Duration
 }
 
 // Start is the time at which the world of New begins.
@@ -59,9 +57,14 @@ func newWorld(s Spec, start time.Time, live bool) (*World, error) {
 	w := &World{
 		live: live, start: start, migration: s.Migration,
 		faults: slices.Clone(s.Faults), changed: make(chan struct{}),
+		hostByName:   make(map[string]*host, len(s.Hosts)),
+		domainByName: make(map[string]*domain, len(s.Domains)),
+		domainByID:   make(map[policy.DomainID]*domain, len(s.Domains)),
 	}
-	for _, h := range s.Hosts {
-		w.hosts = append(w.hosts, newHost(h))
+	for _, spec := range s.Hosts {
+		h := newHost(spec)
+		w.hosts = append(w.hosts, h)
+		w.hostByName[spec.Name] = h
 	}
 	for _, spec := range s.Domains {
 		w.addDomain(spec)
@@ -180,7 +183,7 @@ func (w *World) next() time.Duration {
 		next = min(next, m.next(w.now))
 	}
 	for _, l := range w.leftovers {
-		next = min(next, l.at)
+		next = min(next, l.due(w.now))
 	}
 	return next
 }
@@ -198,11 +201,11 @@ func (w *World) fire() {
 		w.step(m)
 	}
 	w.leftovers = slices.DeleteFunc(w.leftovers, func(l leftover) bool {
-		if l.at <= w.now {
+		due := l.due(w.now) <= w.now
+		if due {
 			l.in.host.remove(l.in)
-			return true
 		}
-		return false
+		return due
 	})
 	w.settle()
 }
@@ -219,53 +222,10 @@ func (w *World) settle() {
 	w.observer.look(w)
 }
 
-func (w *World) hostByName(name string) *host {
-	for _, h := range w.hosts {
-		if h.spec.Name == name || string(h.facts.ID) == name {
-			return h
-		}
-	}
-	return nil
-}
-
-func (w *World) domainByName(name string) *domain {
-	for _, d := range w.domains {
-		if d.spec.Name == name {
-			return d
-		}
-	}
-	return nil
-}
-
-func (w *World) domain(id policy.DomainID) *domain {
-	for _, d := range w.domains {
-		if d.id == id {
-			return d
-		}
-	}
-	return nil
-}
-
-func (w *World) hostNames() map[string]bool {
-	names := make(map[string]bool, len(w.hosts))
-	for _, h := range w.hosts {
-		names[h.spec.Name] = true
-	}
-	return names
-}
-
-func (w *World) domainNames() map[string]bool {
-	names := make(map[string]bool, len(w.domains))
-	for _, d := range w.domains {
-		names[d.spec.Name] = true
-	}
-	return names
-}
-
 // Hypervisor returns the hypervisor of one host, as the daemon on that host
 // uses it.
 func (w *World) Hypervisor(name string) (*Hypervisor, error) {
-	h := w.hostByName(name)
+	h := w.hostByName[name]
 	if h == nil {
 		return nil, fmt.Errorf("host %q is not in this world; there are %q", name, w.HostNames())
 	}
