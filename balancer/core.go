@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +105,7 @@ func (c *Core) JournalFailed(err error) { c.journalErr = err }
 // Sampled takes in one sample. It returns the arrivals that it shows: domains
 // that had been promised a place and now run here.
 func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
+	c.fade(s.At)
 	c.utilization = c.estimator.Observe(s)
 	if !s.DomainsKnown {
 		s.Domains = c.sample.Domains
@@ -157,11 +159,29 @@ func (c *Core) reconcile(now time.Time) []Arrived {
 	return arrived
 }
 
+// fade takes from the promises to domains that have arrived what the estimator
+// adds to the measured load in the same time: the one loses exp(-dt/T) of what
+// is left as the other gains it, so that together they neither miss the domain
+// nor count it twice. Memory stays promised until the reservation ends: the
+// guest may not have touched all of it.
+func (c *Core) fade(sampled time.Time) {
+	for _, r := range c.ledger {
+		if r.To != c.facts.ID || r.Phase != policy.SettlingIn {
+			continue
+		}
+		if dt := sampled.Sub(later(c.sample.At, r.Arrived)); dt > 0 && c.tuning.TimeConstant > 0 {
+			left := math.Exp(-dt.Seconds() / c.tuning.TimeConstant.Seconds())
+			r.Load.CPU = policy.MilliCPU(float64(r.Load.CPU) * left)
+			c.ledger = c.ledger.With(r)
+		}
+	}
+}
+
 // settle keeps the promise counted until the load of the domain is part of what
 // is measured.
 func (c *Core) settle(now time.Time, r policy.Reservation) {
-	r.Phase = policy.SettlingIn
-	r.Expires = now.Add(2 * c.tuning.TimeConstant)
+	r.Phase, r.Arrived = policy.SettlingIn, now
+	r.Expires = now.Add(3 * c.tuning.TimeConstant) // 5 % is left by then
 	c.ledger = c.ledger.With(r)
 	c.state.SettleUntil = later(c.state.SettleUntil, now.Add(c.tuning.Policy.Settle))
 	delete(c.arriving, r.Op)

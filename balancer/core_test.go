@@ -133,7 +133,7 @@ func TestArrival(t *testing.T) {
 	if s := c.HostState(now); s.Promised.CPU != 1000 || s.Inbound != 0 || s.Running != 1 {
 		t.Errorf("settling: %+v", s)
 	}
-	now = feed(c, now, 0.6, 5, coming)
+	now = feed(c, now, 0.6, 7, coming)
 	if s := c.HostState(now); s.Promised.CPU != 0 {
 		t.Errorf("still promised after settling: %+v", s)
 	}

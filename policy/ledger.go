@@ -42,6 +42,9 @@ type Reservation struct {
 	Load    Load      `json:"load"`
 	Phase   Phase     `json:"phase"`
 	Granted time.Time `json:"granted"`
+	// Arrived is when the domain began to run on the target, as far as that is
+	// known; zero before.
+	Arrived time.Time `json:"arrived,omitzero"`
 	// Expires is when the promise ends unless it is renewed. Silence frees
 	// room: a source that died must not block a target for ever.
 	Expires time.Time `json:"expires"`

@@ -37,7 +37,9 @@ func (m MilliCPU) perSecond(d time.Duration) float64 { return float64(m) / d.Sec
 // migration.
 func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdict) {
 	const worthwhile = 1.0 / 20
-	excess := self.Used.CPU - MilliCPU(float64(c.Marks.Stop)*float64(self.Capacity.CPU))
+	// The smoothed use lags behind a rise: what the last sample says counts, too.
+	recent := MilliCPU(float64(v.Utilization.Recent) * float64(self.Capacity.CPU))
+	excess := max(self.Used.CPU, recent) - MilliCPU(float64(c.Marks.Stop)*float64(self.Capacity.CPU))
 	excess = max(excess, 1)
 	smallest := MilliCPU(math.Ceil(worthwhile * float64(excess)))
 	var movable []candidate
