@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 //go:embed boot
@@ -110,7 +111,7 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 		}
 		return fail(errors.Join(ctx.Err(), err))
 	}
-	init, ok := n.init()
+	init, ok := n.first()
 	if !ok {
 		return fail(errors.New("its first process is not to be found"))
 	}
@@ -118,6 +119,18 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 		return fail(err)
 	}
 	if _, err := io.WriteString(goOut, "go\n"); err != nil {
+		return fail(err)
+	}
+	err = poll(ctx, time.Millisecond, func() (bool, error) {
+		if _, ok := n.init(); ok {
+			return true, nil
+		}
+		if !init.alive() {
+			return false, errors.New("its first process ended")
+		}
+		return false, nil
+	})
+	if err != nil {
 		return fail(err)
 	}
 	return nil

@@ -30,20 +30,35 @@ func inNamespaces(of procID, which int, fn func() error) error {
 		return err
 	}
 	defer unix.Close(fd)
+	return onThrowAwayThread(func() error {
+		// A thread that shares its root and working directory with others may
+		// not change its mount namespace.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return fmt.Errorf("unshare: %w", err)
+		}
+		if err := unix.Setns(fd, which); err != nil {
+			return fmt.Errorf("setns to process %d: %w", of.PID, err)
+		}
+		return fn()
+	})
+}
+
+// onThrowAwayThread runs fn on a thread that ends with it.
+//
+// It must not be the program's first thread: that one cannot end, only stop, so
+// it would hold the namespaces for as long as the program runs, and /proc/self
+// would show them as the program's.
+func onThrowAwayThread(fn func() error) error {
 	result := make(chan error)
 	go func() {
-		runtime.LockOSThread() // and never unlock
-		result <- func() error {
-			// A thread that shares its root and working directory with others
-			// may not change its mount namespace.
-			if err := unix.Unshare(unix.CLONE_FS); err != nil {
-				return fmt.Errorf("unshare: %w", err)
-			}
-			if err := unix.Setns(fd, which); err != nil {
-				return fmt.Errorf("setns to process %d: %w", of.PID, err)
-			}
-			return fn()
-		}()
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// Another goroutine gets another thread while this one is taken.
+			result <- onThrowAwayThread(fn)
+			runtime.UnlockOSThread()
+			return
+		}
+		result <- fn() // and never unlock
 	}()
 	return <-result
 }

@@ -269,6 +269,9 @@ func (l *Lab) writeFiles(ctx context.Context) error {
 // startMachine starts the machine and lxcfs on it.
 func (l *Lab) startMachine(ctx context.Context) error {
 	if !l.machine.Running() {
+		if err := l.machine.endAll(ctx); err != nil {
+			return err
+		}
 		if err := l.groups.create(machineName, 0, l.opts.Weight); err != nil {
 			return fmt.Errorf("control groups: %w", err)
 		}
@@ -314,7 +317,7 @@ func (l *Lab) clear(ctx context.Context) error {
 			}
 		}
 	}
-	if init, ok := l.machine.init(); ok {
+	if init, ok := l.machine.first(); ok {
 		if err := init.signal(unix.SIGKILL); err != nil {
 			return err
 		}

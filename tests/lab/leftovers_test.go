@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
 	"net"
 	"os"
@@ -107,7 +108,9 @@ func TestKilledHalfWay(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	o := lab.Options{Name: name, Hosts: 2}
 	t.Cleanup(func() {
-		if err := lab.Down(within(t, time.Minute), o); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := lab.Down(ctx, o); err != nil {
 			t.Error(err)
 		}
 	})
@@ -138,7 +141,7 @@ func TestKilledHalfWay(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("killed after %s", after)
 		}
-		after += 60 * time.Millisecond
+		after += 40 * time.Millisecond
 	}
 }
 

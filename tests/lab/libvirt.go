@@ -86,9 +86,10 @@ func (h *Host) libvirtd() []procID { return h.programs("libvirtd") }
 
 // StartLibvirtd starts the host's libvirtd and waits until it answers.
 func (h *Host) StartLibvirtd(ctx context.Context) error {
-	if _, err := h.Exec(ctx, "libvirtd", "--daemon", "--listen"); err != nil {
+	_, err := h.Exec(ctx, "libvirtd", "--daemon", "--listen")
+	if err != nil && len(h.libvirtd()) == 0 {
 		return err
-	}
+	} // else there was one already, perhaps just being started by an "up" that was killed
 	return h.waitLibvirtd(ctx)
 }
 

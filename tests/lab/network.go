@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +32,9 @@ func ip(of procID, lines ...string) error {
 	return inNamespaces(of, unix.CLONE_NEWNET, func() error {
 		cmd := exec.Command(program("ip"), "-batch", "-")
 		cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+		// If this program is killed, a late ip must not meddle with what the
+		// next "up" does.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		var errOut bytes.Buffer
 		cmd.Stderr = &errOut
 		if err := cmd.Run(); err != nil {

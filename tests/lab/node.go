@@ -33,10 +33,10 @@ func (n *Node) dir(elem ...string) string {
 	return filepath.Join(append([]string{n.lab.opts.Dir, "hosts", n.Name}, elem...)...)
 }
 
-// init finds the node's first process. There is no record of it to go stale:
-// it is the one in the node's control group that has PID 1 in its innermost
-// namespace. ok is false when the node is off.
-func (n *Node) init() (p procID, ok bool) {
+// first finds the node's first process. There is no record of it to go stale: it
+// is the one in the node's control group that has PID 1 in its innermost
+// namespace.
+func (n *Node) first() (p procID, ok bool) {
 	pids, err := n.lab.groups.processes(n.Name)
 	if err != nil {
 		return procID{}, false
@@ -55,6 +55,18 @@ func (n *Node) init() (p procID, ok bool) {
 		}
 	}
 	return procID{}, false
+}
+
+// init is the first process of a node that has started up; ok is false when it
+// is off. A node that is starting, or whose start was cut short, is off: its
+// first process still runs the script, and not what the script ends with.
+func (n *Node) init() (p procID, ok bool) {
+	p, ok = n.first()
+	if !ok {
+		return p, false
+	}
+	args := commandLine(p.PID)
+	return p, len(args) > 0 && args[0] == "sleep"
 }
 
 // Running reports whether the node has power.
