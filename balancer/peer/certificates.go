@@ -168,6 +168,10 @@ func (c *Certificates) serverConfig() *tls.Config {
 				// A resumed session would skip the check of the certificate.
 				SessionTicketsDisabled: true,
 				VerifyConnection: func(s tls.ConnectionState) error {
+					// crypto/tls lets clients without ALPN or for HTTP/1.1 pass.
+					if s.NegotiatedProtocol != "h2" {
+						return errors.New("the client does not speak HTTP/2")
+					}
 					_, err := m.verify(s.PeerCertificates, x509.ExtKeyUsageClientAuth, time.Now())
 					return err
 				},

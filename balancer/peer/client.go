@@ -126,14 +126,13 @@ func (c *Client) Locate(ctx context.Context, e policy.Endpoint, target policy.Ho
 // did not accept who asked or is not who it should be, or there was no answer.
 func ReasonOf(err error) policy.Reason {
 	var certificate *certificateError
-	var remote *net.OpError
 	var told *Error
 	switch {
 	case err == nil:
 		return policy.OK
 	case errors.As(err, &certificate):
 		return policy.Unauthorized
-	case errors.As(err, &remote) && remote.Op == "remote error": // a TLS alert
+	case alert(err):
 		return policy.Unauthorized
 	case errors.As(err, &told):
 		switch told.Code {
@@ -150,7 +149,7 @@ func ask[Reply message](ctx context.Context, c *Client, e policy.Endpoint, targe
 	if err := first(uuid("target", target), question.Validate(), validPeer(e.Peer)); err != nil {
 		return none, err
 	}
-	body, err := json.Marshal(question)
+	body, err := encode(question)
 	if err != nil {
 		return none, err
 	}
@@ -179,7 +178,7 @@ func ask[Reply message](ctx context.Context, c *Client, e policy.Endpoint, targe
 	request.Header.Set(headerTo, string(target))
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return none, err
+		return none, diagnose(ctx, e.Peer, transport.TLSClientConfig, err)
 	}
 	defer response.Body.Close() //nolint:errcheck // read only
 	return readReply[Reply](response)

@@ -84,6 +84,7 @@ func reservation() peer.ReserveRequest {
 			Domain: domain, Name: "web", XML: "<domain/>\n", Persistent: true, VCPUs: 2, MemoryMax: 2 * policy.GiB,
 			Source: policy.HostFacts{ID: hostA, Name: "a"},
 		},
+		Handoff: hypervisor.Handoff{Autostart: true, History: policy.MoveHistory{From: hostC, Count: 2}},
 	}
 }
 

@@ -32,6 +32,7 @@ func (r ReserveRequest) Validate() error {
 		validOp(r.Op),
 		validMove(r.Move),
 		validDescription(r.Description),
+		validHistory("handoff.history", r.Handoff.History),
 		same("description.domain", r.Description.Domain, "move.domain", r.Move.Domain),
 		same("description.source.id", r.Description.Source.ID, "move.from", r.Move.From),
 	)

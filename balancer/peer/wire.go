@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -58,6 +59,16 @@ func decode[T message](body []byte) (T, error) {
 		return m, err
 	}
 	return m, nil
+}
+
+// encode writes a message. XML stays as it is: escaped for HTML, its angle
+// brackets would take six times the room.
+func encode(m any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(m)
+	return b.Bytes(), err
 }
 
 // malformedError is a body that is not the JSON it should be.

@@ -1,0 +1,146 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+func FuzzReserveRequest(f *testing.F) {
+	full := validReserve()
+	full.Handoff = hypervisor.Handoff{Autostart: true, History: policy.MoveHistory{Last: time.Unix(1.7e9, 0).UTC(), From: idB, Count: 3}}
+	fuzzMessage(f, full)
+}
+
+func FuzzFinishRequest(f *testing.F) {
+	fuzzMessage(f, FinishRequest{Op: idE, Move: validReserve().Move, Result: policy.Succeeded})
+}
+
+func FuzzReserveReply(f *testing.F) {
+	fuzzMessage(f, ReserveReply{Reason: policy.HostMemory, Detail: "x", Host: policy.Host{HostFacts: policy.HostFacts{ID: idB}}})
+}
+
+func FuzzLocateReply(f *testing.F) {
+	fuzzMessage(f, locateReply{policy.Presence{Known: true, Active: true, State: policy.StateRunning, Job: policy.MigratingIn}})
+}
+
+// fuzzMessage: what decodes is valid, and says the same when it is sent on.
+func fuzzMessage[T message](f *testing.F, seed T) {
+	b, err := encode(seed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	for _, s := range []string{"", "null", "{}", "[]", `{"op":1}`, `{"host":{"used":{"cpu_millis":-1e9}}}`, `{"detail":"\u001b"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		m, err := decode[T](body)
+		if err != nil {
+			if len(printable(err.Error())) > detailMax {
+				t.Fatalf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		again, err := encode(m)
+		if err != nil {
+			t.Fatalf("valid, but cannot be encoded: %v", err)
+		}
+		same, err := decode[T](again)
+		if err != nil {
+			t.Fatalf("valid, but not when sent on: %v\n%s", err, again)
+		}
+		if !reflect.DeepEqual(m, same) {
+			t.Fatalf("%+v became %+v", m, same)
+		}
+	})
+}
+
+// FuzzServeHTTP: whatever is asked, the answer is a small JSON object, and the
+// handler sees only what is valid and for this host.
+func FuzzServeHTTP(f *testing.F) {
+	reserve, err := encode(validReserve())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(pathReserve, idA, idB, contentType, reserve)
+	f.Add(pathFinish, idA, idB, contentType+"; charset=utf-8", reserve)
+	f.Add(pathRenew, idA, idB, contentType, []byte(`{"op":"`+idE+`"}`))
+	f.Add(pathLocate, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
+	f.Add("/", "x", "", "text/html", []byte("{"))
+	f.Fuzz(func(t *testing.T, path, from, to, media string, body []byte) {
+		limits := DefaultLimits()
+		s := &Server{
+			options:  ServerOptions{Self: idB, Insecure: true, Handler: checking{t}},
+			limits:   limits,
+			requests: newGate[policy.HostID](limits.Requests, limits.RequestsTotal),
+			warnings: &logGate{log: discard()},
+			log:      discard(),
+		}
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body)))
+		r.URL.Path = path
+		r.Header.Set(headerFrom, from)
+		r.Header.Set(headerTo, to)
+		r.Header.Set("Content-Type", media)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		if w.Body.Len() > 8<<10 || !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("answered %d bytes: %.200s", w.Body.Len(), w.Body)
+		}
+		if w.Code != http.StatusOK {
+			var e Error
+			if json.Unmarshal(w.Body.Bytes(), &e) != nil || e.Code == "" || e.Message != printable(e.Message) {
+				t.Fatalf("answered %d %s", w.Code, w.Body)
+			}
+		}
+	})
+}
+
+// checking is a handler that trusts nobody.
+type checking struct{ t *testing.T }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func (c checking) check(from policy.HostID, m message) {
+	if from != idA && uuid("from", from) != nil {
+		c.t.Fatalf("asked by %q", from)
+	}
+	if err := m.Validate(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c checking) Reserve(_ context.Context, from policy.HostID, r ReserveRequest) ReserveReply {
+	c.check(from, r)
+	if r.Move.From != from || r.Move.To != idB {
+		c.t.Fatalf("%s asked for %+v", from, r.Move)
+	}
+	return ReserveReply{Reason: policy.HostMemory}
+}
+
+func (c checking) Renew(_ context.Context, from policy.HostID, op policy.OpID) (bool, error) {
+	c.check(from, renewRequest{op})
+	return false, nil
+}
+
+func (c checking) Finish(_ context.Context, from policy.HostID, f FinishRequest) error {
+	c.check(from, f)
+	if f.Move.From != from || f.Move.To != idB {
+		c.t.Fatalf("%s finished %+v", from, f.Move)
+	}
+	return nil
+}
+
+func (c checking) Locate(_ context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error) {
+	c.check(from, locateRequest{id})
+	return policy.Presence{Active: true}, nil
+}
