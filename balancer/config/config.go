@@ -2,26 +2,17 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
 
-// Mode says how far the daemon goes by itself.
-type Mode string
-
-// The modes.
-const (
-	// DryRun decides, records and shows, and moves nothing.
-	DryRun Mode = "dry-run"
-	// Approve moves what an operator has approved.
-	Approve Mode = "approve"
-	// Auto moves what the policy decides.
-	Auto Mode = "auto"
-)
-
 // LogFormat is the form of a log line.
 type LogFormat string
+
+// String is the format as the file writes it.
+func (f LogFormat) String() string { return string(f) }
 
 // The formats of a log line.
 const (
@@ -32,7 +23,7 @@ const (
 // Config is the configuration of one daemon. What each key does, in both
 // directions, is told where the operator reads it: in config.example.toml.
 type Config struct {
-	Mode Mode
+	Mode policy.Mode
 	// StateDir holds the journal and the history.
 	StateDir  string
 	LogLevel  slog.Level
@@ -89,11 +80,15 @@ type Libvirt struct {
 	DeadlineFactor float64
 	DeadlineMin    time.Duration
 
-	// MoveTransient allows moving domains without a persistent definition.
-	MoveTransient bool
+	// MoveTransient allows moving domains without a persistent definition,
+	// MovePinned those that are bound to CPUs or NUMA nodes.
+	MoveTransient, MovePinned bool
 	// AssumeSharedPaths are directories whose content is the same on every
 	// host, whatever the file system says.
 	AssumeSharedPaths []string
+	// ManagedNamespaces are XML namespaces in a domain's metadata that mark the
+	// property of another manager.
+	ManagedNamespaces []string
 	// CallTimeout is how long one call to libvirt may take.
 	CallTimeout time.Duration
 }
@@ -113,10 +108,10 @@ type Sampling struct {
 
 // Gossip is how hosts tell each other of their load.
 type Gossip struct {
-	// Listen is host:port, TCP and UDP. Advertise is what others are told; empty
-	// means an address of the host with the port of Listen.
-	Listen    string
-	Advertise string
+	// Listen is for TCP and UDP. Advertise is what others are told; its zero
+	// value means an address of the host, with the port of Listen.
+	Listen    netip.AddrPort
+	Advertise netip.AddrPort
 	// Join are hosts to find the cluster by, each a name or address with an
 	// optional port.
 	Join []string
@@ -130,15 +125,19 @@ type Gossip struct {
 
 // Peer is how daemons reserve room with each other.
 type Peer struct {
+	// Listen and Advertise are host:port; an empty Advertise means the address
+	// that gossip tells, with the port of Listen.
 	Listen    string
 	Advertise string
-	// CAFile, CertFile and KeyFile are PEM; an empty KeyFile means the places
-	// that KeyPath names.
-	CAFile   string
-	CertFile string
-	KeyFile  string
+	// The files are PEM. Without CRLFile nothing is revoked; the client's pair
+	// is for hosts whose own certificate is for servers only.
+	CAFile, CRLFile               string
+	CertFile, KeyFile             string
+	ClientCertFile, ClientKeyFile string
 	// Insecure talks in the clear, with anyone.
 	Insecure bool
+	// ReserveTTL is how long a promise of room lives without being renewed.
+	ReserveTTL time.Duration
 }
 
 // API is what the virtbalance command and the web page talk to.
@@ -173,7 +172,7 @@ const (
 // Default returns the defaults. They depend on nothing but this function.
 func Default() Config {
 	return Config{
-		Mode:      DryRun,
+		Mode:      policy.DryRunMode,
 		StateDir:  "/var/lib/virtbalanced",
 		LogLevel:  slog.LevelInfo,
 		LogFormat: Text,
@@ -184,15 +183,20 @@ func Default() Config {
 			AutoConverge:   true,
 			DeadlineFactor: 3,
 			DeadlineMin:    60 * time.Second,
-			CallTimeout:    30 * time.Second,
+			CallTimeout:    10 * time.Second,
 		},
 		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second},
 		Policy:   policy.DefaultConfig(),
-		Gossip:   Gossip{Listen: defaultGossipListen, Label: "virtbalance"},
+		Gossip:   Gossip{Listen: netip.MustParseAddrPort(defaultGossipListen), Label: "virtbalance"},
 		Peer: Peer{
-			Listen:   defaultPeerListen,
-			CAFile:   "/etc/pki/CA/cacert.pem",
-			CertFile: "/etc/pki/libvirt/servercert.pem",
+			Listen:         defaultPeerListen,
+			CAFile:         "/etc/pki/CA/cacert.pem",
+			CRLFile:        "/etc/pki/CA/cacrl.pem",
+			CertFile:       "/etc/pki/libvirt/servercert.pem",
+			KeyFile:        "/etc/pki/libvirt/private/serverkey.pem",
+			ClientCertFile: "/etc/pki/libvirt/clientcert.pem",
+			ClientKeyFile:  "/etc/pki/libvirt/private/clientkey.pem",
+			ReserveTTL:     30 * time.Second,
 		},
 		API:     API{Socket: "/run/virtbalanced/api.sock"},
 		Metrics: Metrics{Listen: defaultMetricsListen, Domains: true},

@@ -11,8 +11,9 @@
 // a Config holds fractions, bytes and milli-CPUs.
 //
 // It is not the place where configuration takes effect: nothing is opened,
-// resolved or listened on. Only [Config.CheckFiles], [Config.GossipKeys] and
-// [ReadKeys] read files besides the configuration file.
+// resolved or listened on. Besides the configuration file only that of the
+// gossip keys is read, by [Config.GossipKeys] and [ReadKeys]; certificates are
+// the business of package peer.
 //
 // Invariant: a Config that [Load] or [Parse] returned without an error is
 // valid.

@@ -23,29 +23,16 @@ const makeKey = `make one with "virtbalance keygen" or "openssl rand -base64 32"
 // empty, the systemd credential gossip.key where there is one, else
 // /etc/virtbalanced/gossip.key. getenv is os.Getenv or stands for it.
 func (c Config) GossipKeyFile(getenv func(string) string) string {
-	return credential(c.Gossip.KeyFile, "gossip.key", "/etc/virtbalanced/gossip.key", getenv)
-}
-
-// KeyPath returns where the key of the host certificate is: peer.key_file; if
-// that is empty, the systemd credential peer.key where there is one, else where
-// libvirt keeps its own.
-func (p Peer) KeyPath(getenv func(string) string) string {
-	return credential(p.KeyFile, "peer.key", "/etc/pki/libvirt/private/serverkey.pem", getenv)
-}
-
-// credential picks the configured path, the systemd credential of that name
-// (systemd.exec(5), LoadCredential=) or the fallback.
-func credential(configured, name, fallback string, getenv func(string) string) string {
-	if configured != "" {
-		return configured
+	if c.Gossip.KeyFile != "" {
+		return c.Gossip.KeyFile
 	}
-	if dir := getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		path := filepath.Join(dir, name)
+	if dir := getenv("CREDENTIALS_DIRECTORY"); dir != "" { // systemd.exec(5), LoadCredential=
+		path := filepath.Join(dir, "gossip.key")
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path
 		}
 	}
-	return fallback
+	return "/etc/virtbalanced/gossip.key"
 }
 
 // GossipKeys returns the keys of the cluster, the primary first; none, without

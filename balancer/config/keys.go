@@ -1,6 +1,11 @@
 package config
 
-import "slices"
+import (
+	"log/slog"
+	"slices"
+
+	"github.com/virtbalance/virtbalance/policy"
+)
 
 // key is one key of the file, bound to its place in a Config.
 type key struct {
@@ -15,9 +20,9 @@ type key struct {
 func (c *Config) keys() []key {
 	l, p := &c.Libvirt, &c.Policy
 	return []key{
-		{"mode", choice(&c.Mode, DryRun, Approve, Auto), true},
+		{"mode", choice(&c.Mode, policy.DryRunMode, policy.ApproveMode, policy.AutoMode), true},
 		{"state_dir", text(&c.StateDir), false},
-		{"log_level", level(&c.LogLevel), true},
+		{"log_level", choice(&c.LogLevel, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), true},
 		{"log_format", choice(&c.LogFormat, Text, JSON), false},
 
 		{"host.name", text(&c.Host.Name), false},
@@ -37,7 +42,9 @@ func (c *Config) keys() []key {
 		{"libvirt.deadline_factor", number(&l.DeadlineFactor), true},
 		{"libvirt.deadline_min", duration(&l.DeadlineMin), true},
 		{"libvirt.move_transient", boolean(&l.MoveTransient), false},
+		{"libvirt.move_pinned", boolean(&l.MovePinned), false},
 		{"libvirt.assume_shared_paths", list(&l.AssumeSharedPaths), false},
+		{"libvirt.managed_namespaces", list(&l.ManagedNamespaces), false},
 		{"libvirt.call_timeout", duration(&l.CallTimeout), false},
 
 		{"sampling.interval", duration(&c.Sampling.Interval), true},
@@ -67,8 +74,8 @@ func (c *Config) keys() []key {
 		{"policy.bandwidth_mib", mebibytes(&p.Bandwidth), true},
 		{"policy.max_moves", count(&p.MaxMoves), true},
 
-		{"gossip.listen", text(&c.Gossip.Listen), false},
-		{"gossip.advertise", text(&c.Gossip.Advertise), false},
+		{"gossip.listen", endpoint(&c.Gossip.Listen), false},
+		{"gossip.advertise", endpoint(&c.Gossip.Advertise), false},
 		{"gossip.join", list(&c.Gossip.Join), true},
 		{"gossip.label", text(&c.Gossip.Label), false},
 		{"gossip.key_file", text(&c.Gossip.KeyFile), true},
@@ -76,10 +83,14 @@ func (c *Config) keys() []key {
 
 		{"peer.listen", text(&c.Peer.Listen), false},
 		{"peer.advertise", text(&c.Peer.Advertise), false},
-		{"peer.ca_file", text(&c.Peer.CAFile), true},
-		{"peer.cert_file", text(&c.Peer.CertFile), true},
-		{"peer.key_file", text(&c.Peer.KeyFile), true},
+		{"peer.ca_file", text(&c.Peer.CAFile), false},
+		{"peer.crl_file", text(&c.Peer.CRLFile), false},
+		{"peer.cert_file", text(&c.Peer.CertFile), false},
+		{"peer.key_file", text(&c.Peer.KeyFile), false},
+		{"peer.client_cert_file", text(&c.Peer.ClientCertFile), false},
+		{"peer.client_key_file", text(&c.Peer.ClientKeyFile), false},
 		{"peer.insecure", boolean(&c.Peer.Insecure), false},
+		{"peer.reserve_ttl", duration(&c.Peer.ReserveTTL), true},
 
 		{"api.socket", text(&c.API.Socket), false},
 		{"api.socket_group", text(&c.API.SocketGroup), false},

@@ -40,7 +40,7 @@ low = 3
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Mode = Auto
+	want.Mode = policy.AutoMode
 	want.LogLevel = slog.LevelDebug
 	want.Host.CPUCapacity = 2500
 	want.Host.Labels = []string{"ssd", "rack=b4"}
@@ -187,14 +187,29 @@ func TestFaults(t *testing.T) {
 			},
 		},
 		{
-			"addresses", "[gossip]\nlisten = \"hv1:17450\"\nadvertise = \"0.0.0.0:17450\"\njoin = [\"a:b\", \"hv2\", \"[::1]:1\", \"fe80::1\"]\nlabel = \"\"\n[peer]\nlisten = \"17451\"\n[metrics]\nlisten = \":99999\"\n",
+			"addresses", "[gossip]\nadvertise = \"0.0.0.0:17450\"\njoin = [\"a:b\", \"hv2\", \"[::1]:1\", \"fe80::1\"]\nlabel = \"\"\n[peer]\nlisten = \"17451\"\n[metrics]\nlisten = \":99999\"\n",
 			[]string{
 				`c.toml: gossip.advertise ("0.0.0.0:17450") must be an address at which other hosts reach this one`,
-				`c.toml: gossip.listen ("hv1:17450") must begin with an IP address; 0.0.0.0 is every one`,
 				`c.toml: gossip.join ("a:b") must be names or addresses with or without a port, such as "hv2.example" or "10.0.0.2:17450"`,
 				`c.toml: gossip.label ("") must be 1 to 64 bytes without white space`,
 				`c.toml: peer.listen ("17451") must be host:port, such as "0.0.0.0:17450" or "[::]:17450"`,
 				`c.toml: metrics.listen (":99999") must be host:port, such as "0.0.0.0:17450" or "[::]:17450"`,
+			},
+		},
+		{
+			"name for an address", "[gossip]\nlisten = \"hv1:17450\"\nadvertise = 17450\n",
+			[]string{
+				`c.toml:2: gossip.listen ("hv1:17450") must be an IP address and a port, such as "0.0.0.0:17450" or "[::]:17450"`,
+				`c.toml:3: gossip.advertise (17450) must be an IP address and a port, such as "0.0.0.0:17450" or "[::]:17450"`,
+			},
+		},
+		{
+			"peer", "[peer]\ncert_file = \"c.pem\"\nclient_key_file = \"\"\nreserve_ttl = \"1s\"\n[gossip]\nlisten = \"\"\n",
+			[]string{
+				`c.toml: gossip.listen ("") must not be empty; "0.0.0.0:17450" is every address of the host`,
+				`c.toml: peer.cert_file ("c.pem") must be an absolute path`,
+				`c.toml: peer.client_cert_file ("/etc/pki/libvirt/clientcert.pem") and peer.client_key_file ("") must be set together`,
+				`c.toml: peer.reserve_ttl (1s) must be within 5s..10m`,
 			},
 		},
 		{
@@ -231,7 +246,7 @@ func TestFaultsAreLimited(t *testing.T) {
 }
 
 func TestInsecurePeerNeedsNoCertificates(t *testing.T) {
-	_, err := Parse("c.toml", []byte("[peer]\ninsecure = true\nca_file = \"\"\ncert_file = \"\"\n"))
+	_, err := Parse("c.toml", []byte("[peer]\ninsecure = true\nca_file = \"\"\ncert_file = \"\"\nkey_file = \"\"\n"))
 	if err != nil {
 		t.Error(err)
 	}

@@ -2,20 +2,23 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func TestReloadable(t *testing.T) {
 	running := Default()
 	next := Default()
-	next.Mode = Auto
+	next.Mode = policy.AutoMode
 	next.LogLevel = slog.LevelDebug
 	next.Host.Labels = []string{"ssd"}
 	next.Sampling.Interval = 10 * time.Second
 	next.Policy.Marks.High = 0.85
-	next.Gossip.Listen = "0.0.0.0:1"
+	next.Gossip.Listen = netip.MustParseAddrPort("0.0.0.0:1")
 	next.Gossip.Join = []string{"hv2"}
 	next.Libvirt.PostCopy = true
 

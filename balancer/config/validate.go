@@ -96,10 +96,9 @@ func (s Sampling) validate(f *faults) {
 }
 
 func (g Gossip) validate(f *faults) {
-	address(f, "gossip.listen", g.Listen, required)
-	address(f, "gossip.advertise", g.Advertise, optional|reachable)
-	host, _, err := net.SplitHostPort(g.Listen)
-	f.when(err == nil && net.ParseIP(host) == nil, "gossip.listen (%q) must begin with an IP address; 0.0.0.0 is every one", g.Listen)
+	f.when(!g.Listen.IsValid(), `gossip.listen ("") must not be empty; "0.0.0.0:17450" is every address of the host`)
+	f.when(g.Advertise.IsValid() && (g.Advertise.Addr().IsUnspecified() || g.Advertise.Port() == 0),
+		"gossip.advertise (%q) must be an address at which other hosts reach this one", g.Advertise)
 	for _, j := range g.Join {
 		f.when(!joinable(j), `gossip.join (%q) must be names or addresses with or without a port, such as "hv2.example" or "10.0.0.2:17450"`, j)
 	}
@@ -113,10 +112,24 @@ func (g Gossip) validate(f *faults) {
 func (p Peer) validate(f *faults) {
 	address(f, "peer.listen", p.Listen, required)
 	address(f, "peer.advertise", p.Advertise, optional|reachable)
-	for _, file := range []struct{ key, path string }{{"ca_file", p.CAFile}, {"cert_file", p.CertFile}} {
-		f.when(!p.Insecure && !filepath.IsAbs(file.path), "peer.%s (%q) must be an absolute path", file.key, file.path)
+	for _, file := range []struct {
+		key, path string
+		optional  bool
+	}{
+		{"ca_file", p.CAFile, p.Insecure},
+		{"crl_file", p.CRLFile, true},
+		{"cert_file", p.CertFile, p.Insecure},
+		{"key_file", p.KeyFile, p.Insecure},
+		{"client_cert_file", p.ClientCertFile, true},
+		{"client_key_file", p.ClientKeyFile, true},
+	} {
+		f.when(!filepath.IsAbs(file.path) && !(file.optional && file.path == ""),
+			"peer.%s (%q) must be an absolute path", file.key, file.path)
 	}
-	f.when(p.KeyFile != "" && !filepath.IsAbs(p.KeyFile), "peer.key_file (%q) must be an absolute path", p.KeyFile)
+	f.when((p.ClientCertFile == "") != (p.ClientKeyFile == ""),
+		"peer.client_cert_file (%q) and peer.client_key_file (%q) must be set together", p.ClientCertFile, p.ClientKeyFile)
+	f.when(p.ReserveTTL < 5*time.Second || p.ReserveTTL > 10*time.Minute,
+		"peer.reserve_ttl (%s) must be within 5s..10m", shortDuration(p.ReserveTTL))
 }
 
 func (a API) validate(f *faults) {
@@ -129,7 +142,7 @@ func (a API) validate(f *faults) {
 func (c Config) validatePorts(f *faults) {
 	type listener struct{ key, address string }
 	all := []listener{
-		{"gossip.listen", c.Gossip.Listen},
+		{"gossip.listen", c.Gossip.Listen.String()},
 		{"peer.listen", c.Peer.Listen},
 		{"api.listen", c.API.Listen},
 		{"metrics.listen", c.Metrics.Listen},

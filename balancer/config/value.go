@@ -2,8 +2,8 @@ package config
 
 import (
 	"fmt"
-	"log/slog"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,30 +49,40 @@ func boolean(p *bool) value {
 	return field[bool]{p, as[bool], func(b bool) any { return b }, "true or false"}
 }
 
-// choice is one of a few words.
-func choice[T ~string](p *T, words ...T) value {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = strconv.Quote(string(w))
+// choice is one of a few values, written as the word of each in lower case.
+func choice[T fmt.Stringer](p *T, choices ...T) value {
+	write := func(t T) any { return strings.ToLower(t.String()) }
+	quoted := make([]string, len(choices))
+	for i, c := range choices {
+		quoted[i] = show(write(c))
 	}
 	read := func(v any) (T, bool) {
-		s, ok := v.(string)
-		return T(s), ok && slices.Contains(words, T(s))
+		i := slices.IndexFunc(choices, func(c T) bool { return write(c) == v })
+		if i < 0 {
+			return *new(T), false
+		}
+		return choices[i], true
 	}
-	return field[T]{p, read, func(t T) any { return string(t) }, "one of " + strings.Join(quoted, ", ")}
+	return field[T]{p, read, write, "one of " + strings.Join(quoted, ", ")}
 }
 
-func level(p *slog.Level) value {
-	names := map[string]slog.Level{
-		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+// endpoint is an IP address with a port; the empty string is its zero value.
+func endpoint(p *netip.AddrPort) value {
+	read := func(v any) (netip.AddrPort, bool) {
+		s, ok := v.(string)
+		if s == "" {
+			return netip.AddrPort{}, ok
+		}
+		a, err := netip.ParseAddrPort(s)
+		return a, err == nil
 	}
-	read := func(v any) (slog.Level, bool) {
-		s, _ := v.(string)
-		l, ok := names[s]
-		return l, ok
+	write := func(a netip.AddrPort) any {
+		if !a.IsValid() {
+			return ""
+		}
+		return a.String()
 	}
-	write := func(l slog.Level) any { return strings.ToLower(l.String()) }
-	return field[slog.Level]{p, read, write, `one of "debug", "info", "warn", "error"`}
+	return field[netip.AddrPort]{p, read, write, `an IP address and a port, such as "0.0.0.0:17450" or "[::]:17450"`}
 }
 
 func count(p *int) value {
