@@ -53,7 +53,7 @@ func options(i int) gossip.Options {
 			ID: hostID(i), Name: fmt.Sprintf("hv%03d.example.org", i),
 			Capacity:       policy.Load{CPU: 32000, Memory: 256 * policy.GiB},
 			CPUFingerprint: 0xfeedface, CPUModel: "EPYC-Rome", LibvirtVersion: 9000000, HypervisorVersion: 7002015,
-			Labels: []string{"rack=a"}, Endpoint: policy.Endpoint{Peer: ":7951"},
+			Labels: []string{"rack=a"}, Endpoint: policy.Endpoint{Peer: ":17451"},
 		},
 		Listen: address(i), Label: "test", Keys: [][]byte{key(1)},
 		Join: []string{address(1).String(), address(2).String()},
@@ -167,7 +167,7 @@ func TestHostsHearOfEachOther(t *testing.T) {
 			}
 			i := slices.IndexFunc(f.hosts, func(o *host) bool { return o.id == h.ID }) + 1
 			want := options(i).Self
-			want.Endpoint = policy.Endpoint{Peer: fmt.Sprintf("10.0.0.%d:7951", i), Migration: fmt.Sprintf("10.0.0.%d", i)}
+			want.Endpoint = policy.Endpoint{Peer: fmt.Sprintf("10.0.0.%d:17451", i), Migration: fmt.Sprintf("10.0.0.%d", i)}
 			if fmt.Sprint(h.HostFacts) != fmt.Sprint(want) {
 				t.Errorf("facts of host %d:\n%+v, want\n%+v", i, h.HostFacts, want)
 			}

@@ -76,7 +76,7 @@ func New(o Options) (*Gossip, error) {
 	if len(o.Keys) > 0 {
 		g.keyring, err = memberlist.NewKeyring(o.Keys, o.Keys[0])
 		if err != nil {
-			return nil, fmt.Errorf("gossip.key_files: %w", err)
+			return nil, fmt.Errorf("gossip.key_file: %w", err)
 		}
 	} else {
 		g.log.Warn("gossip is not encrypted: whoever reaches the port can take part", "listen", o.Listen.String())

@@ -13,7 +13,7 @@ func checkKeys(keys [][]byte) error {
 	var faults []error
 	for i, k := range keys {
 		if memberlist.ValidateKey(k) != nil {
-			faults = append(faults, fmt.Errorf("gossip.key_files: key %d has %d bytes, an AES key has 16, 24 or 32", i+1, len(k)))
+			faults = append(faults, fmt.Errorf("gossip.key_file: key %d has %d bytes, an AES key has 16, 24 or 32", i+1, len(k)))
 		}
 	}
 	return errors.Join(faults...)
@@ -24,10 +24,10 @@ func checkKeys(keys [][]byte) error {
 // one on every host, then put it first on every host, then drop the old one.
 func (g *Gossip) Rekey(keys [][]byte) error {
 	if g.keyring == nil {
-		return errors.New("gossip.key_files: gossip was started without a key (gossip.insecure); a restart is needed to begin encrypting")
+		return errors.New("gossip.key_file: gossip was started without a key (gossip.insecure); a restart is needed to begin encrypting")
 	}
 	if len(keys) == 0 {
-		return errors.New("gossip.key_files: no key; encryption cannot be given up without a restart")
+		return errors.New("gossip.key_file: no key; encryption cannot be given up without a restart")
 	}
 	if err := checkKeys(keys); err != nil {
 		return err

@@ -144,7 +144,7 @@ func splitLevel(line string) (slog.Level, string) {
 	return level, strings.TrimPrefix(line, "memberlist: ")
 }
 
-// peerOf returns the address in "... from=10.0.0.2:7950".
+// peerOf returns the address in "... from=10.0.0.2:17450".
 func peerOf(text string) string {
 	_, from, ok := strings.Cut(text, "from=")
 	if !ok {

@@ -17,9 +17,9 @@ import (
 
 // The defaults of Options.
 const (
-	// DefaultPort is what a join entry without a port means. It is none of the
-	// ports of Serf, Consul, Swarm (7946) or of libvirt and its exporters.
-	DefaultPort = 7950
+	// DefaultPort is what a join entry without a port means. Why this one is
+	// told in package config, which has the same.
+	DefaultPort = 17450
 
 	DefaultInterval = 2 * time.Second
 	DefaultMaxHosts = 5000
@@ -30,7 +30,7 @@ const (
 type Options struct {
 	// Self describes this host. Its ID is the name under which the others know
 	// it: stable, unique, in lower case. An empty host in Endpoint.Peer
-	// (":7951") and an empty Endpoint.Migration mean the address that the host
+	// (":17451") and an empty Endpoint.Migration mean the address that the host
 	// gossips from.
 	Self policy.HostFacts
 
@@ -123,7 +123,7 @@ func (o Options) validate() error {
 		fault("gossip.label (%q): 1 to %d bytes are needed, the same on every host of the cluster", o.Label, memberlist.LabelMaxSize)
 	}
 	if len(o.Keys) == 0 && !o.Insecure {
-		fault("gossip: no key; create one (head -c 32 /dev/urandom | base64) and name its file in gossip.key_files, or set gossip.insecure = true to let anyone who reaches the port take part")
+		fault("gossip: no key; create one (head -c 32 /dev/urandom | base64) and name its file in gossip.key_file, or set gossip.insecure = true to let anyone who reaches the port take part")
 	}
 	faults = append(faults, checkKeys(o.Keys))
 	for _, j := range o.Join {
