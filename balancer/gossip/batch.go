@@ -37,7 +37,7 @@ func readBatch(b []byte, use func(record []byte)) (Cause, bool) {
 	}
 	for b = b[batchHeader:]; len(b) > 0; {
 		n := int(b[0])
-		if n < digestSize || n > recordMax || len(b) < 1+n {
+		if n < recordMin || n > recordMax || len(b) < 1+n {
 			return CauseGarbage, false
 		}
 		use(b[1 : 1+n])

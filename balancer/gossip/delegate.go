@@ -3,6 +3,7 @@ package gossip
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -51,7 +52,7 @@ func (d delegate) receive(batch []byte, relay bool) {
 			d.count.accepted.Add(1)
 			if relay {
 				d.count.relayed.Add(1)
-				d.queue.QueueBroadcast(*news)
+				d.queue.put(news)
 			}
 		case why == causeDuplicate:
 			d.count.duplicates.Add(1)
@@ -68,26 +69,22 @@ func (d delegate) receive(batch []byte, relay bool) {
 
 // GetBroadcasts fills the room that memberlist leaves in a packet.
 func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	records := d.queue.GetBroadcasts(recordOverhead, limit-overhead-batchHeader)
-	if len(records) == 0 {
-		return nil
+	if batch := d.queue.take(limit-overhead, time.Now()); batch != nil {
+		return [][]byte{batch}
 	}
-	batch := appendBatchHeader(make([]byte, 0, limit))
-	for _, r := range records {
-		batch = appendRecord(batch, r)
-	}
-	return [][]byte{batch}
+	return nil
 }
 
 // LocalState returns all digests that this host knows, its own first.
 func (d delegate) LocalState(bool) []byte {
 	floods := d.table.floods()
-	batch := appendBatchHeader(make([]byte, 0, batchHeader+(len(floods)+1)*(recordOverhead+digestSize)))
 	if own, ok := d.outbox.newest(d.table.selfKey); ok {
-		batch = appendRecord(batch, own.Message())
+		floods = slices.Insert(floods, 0, own)
 	}
+	now := time.Now()
+	batch := appendBatchHeader(make([]byte, 0, batchHeader+len(floods)*(recordOverhead+DigestMax)))
 	for _, f := range floods {
-		batch = appendRecord(batch, f.Message())
+		batch = f.append(batch, now)
 	}
 	return batch
 }
@@ -103,12 +100,11 @@ func (d delegate) NotifyAlive(n *memberlist.Node) error {
 		d.count.reject(CauseBadMeta)
 		return fmt.Errorf("speaks versions %d to %d, this host %d", n.DMin, n.DMax, delegateProtocol)
 	}
-	m, err := readMeta(n)
-	if err != nil {
+	if _, err := readMeta(n); err != nil {
 		d.count.reject(CauseBadMeta)
 		return fmt.Errorf("facts: %w", err)
 	}
-	if why, err := d.table.admissible(id, m); err != nil {
+	if why, err := d.table.admissible(id); err != nil {
 		d.count.reject(why)
 		return err
 	}
@@ -129,13 +125,22 @@ func (d delegate) update(n *memberlist.Node) {
 	if err != nil {
 		return // NotifyAlive has counted and refused it
 	}
-	d.table.join(policy.HostID(n.Name), addrOf(n), m, time.Now())
+	host, isNew := d.table.join(policy.HostID(n.Name), addrOf(n), m, time.Now())
+	if isNew {
+		d.announce(hostJoined, host)
+	}
 	d.size.Store(int64(d.table.size()))
 }
 
 // NotifyLeave drops a member that left or died.
 func (d delegate) NotifyLeave(n *memberlist.Node) {
-	d.table.leave(policy.HostID(n.Name), time.Now())
+	if host, ok := d.table.leave(policy.HostID(n.Name)); ok {
+		text := hostLost
+		if host.goodbye {
+			text = hostLeft
+		}
+		d.announce(text, host)
+	}
 	d.size.Store(int64(d.table.size()))
 }
 

@@ -25,39 +25,42 @@ func keyOf(id policy.HostID) hostKey {
 
 // digest is one host's state on the wire:
 //
-//	offset size
-//	 0     6   host key
-//	 6     4   epoch: names one life of the sender's daemon; its meta has it too
-//	10     4   sequence within the epoch, from 1
-//	14     2   age of the state at sending, in ms; 65535 means that or more
-//	16     1   band; the top bit says goodbye
-//	17     2   flags
-//	19     4   CPU used, in thousandths of a CPU
-//	23     4   memory used, in MiB, rounded up
-//	27     4   CPU promised
-//	31     4   memory promised
-//	35     2   pressure, in 1/10000
-//	37     2   domains running
-//	39     1   migrations in
-//	40     1   migrations out
+//	bytes
+//	6     host key
+//	4     epoch: names one life of the sender's daemon; its meta has it too
+//	2     age of the state at sending, in ms; 65535 means that or more
+//	1..5  sequence within the epoch, from 1
+//	1     band; the top bit says goodbye
+//	1..3  flags
+//	1..5  CPU used, in thousandths of a CPU
+//	1..5  memory used, in MiB, rounded up
+//	1..5  CPU promised
+//	1..5  memory promised
+//	2     pressure, in 1/10000
+//	1..3  domains running
+//	1     migrations in
+//	1     migrations out
 //
-// Capacity is a fact and rides in the meta. Fields are only ever appended: a
-// receiver ignores what follows the fields that it knows, and passes it on.
+// Numbers of variable length are unsigned varints: a usual digest has 30 bytes,
+// none has more than DigestMax. Capacity is a fact and rides in the meta.
+// Fields are only ever appended: a receiver ignores what follows the fields
+// that it knows, and passes it on.
 type digest struct {
 	host    hostKey
 	epoch   uint32
-	seq     uint32
 	age     time.Duration
+	seq     uint32
 	goodbye bool
 	state   policy.HostState
 }
 
 const (
-	digestSize = 41
-	ageOffset  = 14
+	ageOffset  = 10
 	goodbyeBit = 0x80
 
-	// recordMax bounds the record that a newer version may send.
+	// recordMin and recordMax bound a record: the fixed fields with every
+	// varint at its shortest, and room for what newer versions append.
+	recordMin = 24
 	recordMax = 96
 )
 
@@ -69,17 +72,17 @@ func (d digest) append(b []byte) []byte {
 	s := d.state
 	b = append(b, d.host[:]...)
 	b = binary.BigEndian.AppendUint32(b, d.epoch)
-	b = binary.BigEndian.AppendUint32(b, d.seq)
 	b = binary.BigEndian.AppendUint16(b, millis(d.age))
+	b = binary.AppendUvarint(b, uint64(d.seq))
 	b = append(b, band)
-	b = binary.BigEndian.AppendUint16(b, uint16(s.Flags))
-	b = binary.BigEndian.AppendUint32(b, clamp[uint32](int64(s.Used.CPU)))
-	b = binary.BigEndian.AppendUint32(b, mebibytes(s.Used.Memory))
-	b = binary.BigEndian.AppendUint32(b, clamp[uint32](int64(s.Promised.CPU)))
-	b = binary.BigEndian.AppendUint32(b, mebibytes(s.Promised.Memory))
+	b = binary.AppendUvarint(b, uint64(s.Flags))
+	b = binary.AppendUvarint(b, clamp(s.Used.CPU, math.MaxUint32))
+	b = binary.AppendUvarint(b, mebibytes(s.Used.Memory))
+	b = binary.AppendUvarint(b, clamp(s.Promised.CPU, math.MaxUint32))
+	b = binary.AppendUvarint(b, mebibytes(s.Promised.Memory))
 	b = binary.BigEndian.AppendUint16(b, tenThousandths(s.Pressure))
-	b = binary.BigEndian.AppendUint16(b, clamp[uint16](int64(s.Running)))
-	return append(b, clamp[uint8](int64(s.Inbound)), clamp[uint8](int64(s.Outbound)))
+	b = binary.AppendUvarint(b, clamp(s.Running, math.MaxUint16))
+	return append(b, byte(clamp(s.Inbound, math.MaxUint8)), byte(clamp(s.Outbound, math.MaxUint8)))
 }
 
 // decodeDigest reads a record of this version or a newer one.
@@ -88,21 +91,21 @@ func decodeDigest(b []byte) (digest, error) {
 	var d digest
 	copy(d.host[:], r.take(len(d.host)))
 	d.epoch = r.uint32()
-	d.seq = r.uint32()
 	d.age = time.Duration(r.uint16()) * time.Millisecond
+	d.seq = uint32(r.uvarint(math.MaxUint32))
 	band := r.byte()
 	d.goodbye = band&goodbyeBit != 0
 	if b := policy.Band(band &^ goodbyeBit); b <= policy.BandCritical {
 		d.state.Band = b // a band that a newer version added reads as unknown
 	}
 	s := &d.state
-	s.Flags = policy.HostFlags(r.uint16())
-	s.Used.CPU = policy.MilliCPU(r.uint32())
-	s.Used.Memory = policy.Bytes(r.uint32()) * policy.MiB
-	s.Promised.CPU = policy.MilliCPU(r.uint32())
-	s.Promised.Memory = policy.Bytes(r.uint32()) * policy.MiB
+	s.Flags = policy.HostFlags(r.uvarint(math.MaxUint16))
+	s.Used.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+	s.Used.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
+	s.Promised.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+	s.Promised.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
 	s.Pressure = policy.Fraction(r.uint16()) / 10000
-	s.Running = int(r.uint16())
+	s.Running = int(r.uvarint(math.MaxUint16))
 	s.Inbound = int(r.byte())
 	s.Outbound = int(r.byte())
 	return d, r.err
@@ -123,21 +126,21 @@ func setAge(record []byte, age time.Duration) {
 	binary.BigEndian.PutUint16(record[ageOffset:], millis(age))
 }
 
-func millis(d time.Duration) uint16 { return clamp[uint16](d.Milliseconds()) }
+func millis(d time.Duration) uint16 { return uint16(clamp(d.Milliseconds(), math.MaxUint16)) }
 
 // mebibytes rounds up: a host looks fuller rather than emptier than it is.
-func mebibytes(b policy.Bytes) uint32 {
-	return clamp[uint32](int64(max(0, b)+policy.MiB-1) / int64(policy.MiB))
+func mebibytes(b policy.Bytes) uint64 {
+	return clamp((max(0, b)+policy.MiB-1)/policy.MiB, math.MaxUint32)
 }
 
 func tenThousandths(f policy.Fraction) uint16 {
 	if !f.Valid() {
 		return 0
 	}
-	return clamp[uint16](int64(math.Round(min(float64(f), 1) * 10000)))
+	return uint16(math.Round(min(float64(f), 1) * 10000))
 }
 
-// clamp brings v into the range of T.
-func clamp[T uint8 | uint16 | uint32](v int64) T {
-	return T(min(max(0, v), int64(^T(0))))
+// clamp brings v into the range 0..limit.
+func clamp[T ~int | ~int64](v T, limit uint64) uint64 {
+	return min(uint64(max(0, v)), limit)
 }

@@ -24,14 +24,16 @@ type Gossip struct {
 	opts Options
 	log  *slog.Logger
 
-	transport *transport
-	advertise netip.AddrPort
-	keyring   *memberlist.Keyring // nil when gossip is not encrypted
-	rekeying  sync.Mutex
+	complaints *complaints
+	events     chan event
+	transport  *transport
+	advertise  netip.AddrPort
+	keyring    *memberlist.Keyring // nil when gossip is not encrypted
+	rekeying   sync.Mutex
 
 	table  *table
 	outbox outbox
-	queue  memberlist.TransmitLimitedQueue
+	queue  queue
 	count  counters
 
 	meta       atomic.Pointer[[]byte]
@@ -56,16 +58,12 @@ func New(o Options) (*Gossip, error) {
 	}
 	g := &Gossip{
 		opts: o, log: o.Logger.With("component", "gossip"),
+		events:    make(chan event, eventsMax),
 		table:     newTable(o.Self.ID, o.MaxHosts, o.Expiry),
 		published: make(chan struct{}, 1), changed: make(chan struct{}, 1), forged: make(chan struct{}, 1),
 	}
+	g.complaints = newComplaints(g.log, &g.count)
 	g.size.Store(1)
-	g.queue.RetransmitMult = 2
-	// Each host sends each digest RetransmitMult × ceil(log10(n+1)) times. The
-	// share of the hosts that a flood with f sends misses is z = exp(-f(1-z)):
-	// 2 % with 4 sends, 0.25 % with 6. Small clusters have room for 6 as well.
-	g.queue.NumNodes = func() int { return max(int(g.size.Load()), 100) }
-
 	g.outbox.epoch = newEpoch()
 	encoded, err := encodeMeta(o.Self, g.outbox.epoch)
 	if err != nil {
@@ -86,7 +84,7 @@ func New(o Options) (*Gossip, error) {
 			g.log.Warn("known hosts lost: they will be found again through the join list", "err", err)
 		}
 	}
-	g.transport, err = newTransport(o, &g.count)
+	g.transport, err = newTransport(o, &g.count, g.memberlistLog())
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +107,7 @@ func newEpoch() uint32 {
 // of hypervisors better.
 func (g *Gossip) config() *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
-	c.Name = string(g.opts.Self.ID)
+	c.Name = string(g.table.self)
 	c.Label = g.opts.Label
 	c.Transport = g.transport
 	c.BindAddr, c.BindPort = g.opts.Listen.Addr().String(), int(g.transport.port)
@@ -120,7 +118,7 @@ func (g *Gossip) config() *memberlist.Config {
 	d := delegate{g}
 	c.Delegate, c.Events, c.Alive, c.Conflict = d, d, d, d
 	c.DelegateProtocolVersion, c.DelegateProtocolMin, c.DelegateProtocolMax = delegateProtocol, delegateProtocol, delegateProtocol
-	c.Logger = log.New(newLogSink(g.log, &g.count), "", 0)
+	c.Logger = g.memberlistLog()
 
 	// Digests do not compress, and trying doubles the CPU time.
 	c.EnableCompression = false
@@ -132,6 +130,10 @@ func (g *Gossip) config() *memberlist.Config {
 	c.DeadNodeReclaimTime = 60 * time.Second
 	c.PushPullInterval = 30 * time.Second
 	return c
+}
+
+func (g *Gossip) memberlistLog() *log.Logger {
+	return log.New(&logSink{log: g.log, complaints: g.complaints}, "", 0)
 }
 
 // Run takes part in the gossip until ctx ends; then it takes leave of the
@@ -150,6 +152,7 @@ func (g *Gossip) Run(ctx context.Context) error {
 
 	var running sync.WaitGroup
 	running.Go(func() { g.flooding(ctx) })
+	running.Go(func() { g.announcing(ctx) })
 	running.Go(func() { g.maintaining(ctx, list) })
 	<-ctx.Done()
 
@@ -190,7 +193,7 @@ func (g *Gossip) Publish(s policy.HostState) {
 
 // SetFacts tells the others that this host has changed. The ID cannot.
 func (g *Gossip) SetFacts(f policy.HostFacts) error {
-	f.ID = g.opts.Self.ID
+	f.ID = g.table.self
 	g.facts.Lock()
 	defer g.facts.Unlock()
 	if err := g.setMeta(f, g.outbox.currentEpoch()); err != nil {
@@ -242,7 +245,7 @@ func (g *Gossip) Stats() Stats {
 	s := g.count.snapshot()
 	s.Members, s.Known = g.table.size(), g.Known()
 	s.Interval = g.every()
-	s.Queued = g.queue.NumQueued()
+	s.Queued = g.queue.len()
 	if list := g.list.Load(); list != nil {
 		s.Health = list.GetHealthScore()
 	}

@@ -71,6 +71,7 @@ func jittered(d time.Duration) time.Duration {
 // seek joins a few hosts that should be members and are not.
 func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist) {
 	candidates := g.candidates(ctx)
+	answered := false
 	rand.Shuffle(len(candidates), func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
 	for _, addr := range candidates[:min(len(candidates), joinPerRound)] {
 		if ctx.Err() != nil {
@@ -79,10 +80,19 @@ func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist) {
 		g.count.joinAttempts.Add(1)
 		if _, err := list.Join([]string{addr.String()}); err != nil {
 			g.count.joinFailures.Add(1)
-			g.log.Debug("host not joined", "addr", addr.String(), "err", err)
+			if !g.complaints.hear(err.Error(), addr.Addr().String()) {
+				g.log.Debug("host not joined", "addr", addr.String(), "err", err)
+			}
+			continue
 		}
+		answered = true
+	}
+	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{advice: alone}) {
+		g.log.Warn(alone, "join", g.opts.Join)
 	}
 }
+
+const alone = "this host is alone: no host of the join list answers; trying for ever"
 
 // candidates returns the addresses of the join list and of lost hosts at which
 // there is no member.

@@ -6,7 +6,7 @@ import (
 
 // isSelf reports whether a record claims to be of this host.
 func (g *Gossip) isSelf(record []byte) bool {
-	return len(record) >= len(g.table.selfKey) && hostKey(record[:6]) == g.table.selfKey
+	return len(record) >= len(hostKey{}) && hostKey(record[:len(hostKey{})]) == g.table.selfKey
 }
 
 // heardSelf judges a digest of this host that came back. Usually it is an echo,

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -51,7 +52,7 @@ func newTable(self policy.HostID, maxHosts int, expiry time.Duration) *table {
 }
 
 // admissible says whether a host may become, or stay, a member.
-func (t *table) admissible(id policy.HostID, m meta) (Cause, error) {
+func (t *table) admissible(id policy.HostID) (Cause, error) {
 	if err := checkHostID(id); err != nil {
 		return CauseBadMeta, err
 	}
@@ -65,7 +66,7 @@ func (t *table) admissible(id policy.HostID, m meta) (Cause, error) {
 		return CauseConflict, fmt.Errorf("shares its digest key with host %s", other.id)
 	}
 	if key == t.selfKey {
-		return CauseConflict, fmt.Errorf("shares its digest key with this host")
+		return CauseConflict, errors.New("shares its digest key with this host")
 	}
 	if len(t.members)+1 >= t.maxHosts {
 		return CauseTooManyHosts, fmt.Errorf("the cluster is limited to %d hosts", t.maxHosts)
@@ -74,65 +75,67 @@ func (t *table) admissible(id policy.HostID, m meta) (Cause, error) {
 }
 
 // join adds a member, or takes in its new facts. A new epoch is a new life of
-// the host's daemon: what its former life said is forgotten.
-func (t *table) join(id policy.HostID, addr netip.AddrPort, m meta, now time.Time) {
+// the host's daemon: what its former life said is forgotten. It returns the
+// member and whether it is new.
+func (t *table) join(id policy.HostID, addr netip.AddrPort, m meta, now time.Time) (member, bool) {
 	m.facts.ID = id
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old, ok := t.members[id]
-	if !ok || old.epoch != m.epoch {
-		old = &member{id: id, key: keyOf(id), epoch: m.epoch}
-		t.members[id] = old
-		t.byKey[old.key] = old
+	host, known := t.members[id]
+	if !known || host.epoch != m.epoch {
+		host = &member{id: id, key: keyOf(id), epoch: m.epoch}
+		t.members[id] = host
+		t.byKey[host.key] = host
 	}
-	old.addr, old.facts = addr, m.facts
+	host.addr, host.facts = addr, m.facts
 	t.peers.note(id, peer{Addr: addr, Endpoint: m.facts.Endpoint, LastSeen: now})
+	return *host, !known
 }
 
-// leave drops a member that left or was declared dead. Its address stays known.
-func (t *table) leave(id policy.HostID, now time.Time) {
+// leave drops a member that left or was declared dead, and returns it. The
+// address of one that did not say goodbye stays known.
+func (t *table) leave(id policy.HostID) (member, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m, ok := t.members[id]
 	if !ok {
-		return
+		return member{}, false
 	}
 	delete(t.members, id)
 	delete(t.byKey, m.key)
 	if m.goodbye {
 		t.peers.forget(id)
-		return
 	}
-	t.peers.touch(id, now)
+	return *m, true
 }
 
-// accept takes in a digest. It returns its sender if the digest was news, and
-// so is worth passing on.
-func (t *table) accept(record []byte, now time.Time) (from *flood, why Cause, ok bool) {
+// accept takes in a digest. It returns it if it was news, and so is worth
+// passing on.
+func (t *table) accept(record []byte, now time.Time) (news flood, why Cause, ok bool) {
 	d, err := decodeDigest(record)
 	if err != nil {
-		return nil, CauseGarbage, false
+		return flood{}, CauseGarbage, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m, ok := t.byKey[d.host]
 	switch {
 	case !ok:
-		return nil, CauseUnknownHost, false
+		return flood{}, CauseUnknownHost, false
 	case d.epoch != m.epoch:
-		return nil, CauseOtherEpoch, false
+		return flood{}, CauseOtherEpoch, false
 	case d.seq <= m.seq:
-		return nil, causeDuplicate, false
+		return flood{}, causeDuplicate, false
 	case m.seq != 0 && float64(d.seq-m.seq) > mayHaveSent(now.Sub(m.arrived)):
-		return nil, CauseWildSequence, false
+		return flood{}, CauseWildSequence, false
 	case !plausible(d.state, m.facts.Capacity):
-		return nil, CauseAbsurd, false
+		return flood{}, CauseAbsurd, false
 	}
 	m.seq, m.state, m.goodbye = d.seq, d.state, d.goodbye
 	m.record = bytes.Clone(record)
 	m.arrived, m.born = now, now.Add(-d.age)
 	t.peers.touch(m.id, now)
-	return &flood{name: string(m.id), record: m.record, born: m.born}, 0, true
+	return flood{host: m.key, record: m.record, born: m.born}, 0, true
 }
 
 // causeDuplicate is not a rejection: every digest arrives several times.
@@ -165,7 +168,7 @@ func (t *table) floods() []flood {
 	all := make([]flood, 0, len(t.members))
 	for _, m := range t.members {
 		if len(m.record) > 0 {
-			all = append(all, flood{name: string(m.id), record: m.record, born: m.born})
+			all = append(all, flood{host: m.key, record: m.record, born: m.born})
 		}
 	}
 	return all

@@ -37,14 +37,14 @@ type transport struct {
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
 // newTransport takes the port, or wraps the transport of the options.
-func newTransport(o Options, count *counters) (*transport, error) {
+func newTransport(o Options, count *counters, logger *log.Logger) (*transport, error) {
 	t := &transport{
 		inner: o.Transport, count: count, port: o.Listen.Port(),
 		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn),
 		stop: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
 	if t.inner == nil {
-		network, err := listen(o, count)
+		network, err := listen(o, logger)
 		if err != nil {
 			return nil, err
 		}
@@ -57,11 +57,11 @@ func newTransport(o Options, count *counters) (*transport, error) {
 }
 
 // listen binds the sockets. memberlist hides the cause in a text.
-func listen(o Options, count *counters) (*memberlist.NetTransport, error) {
+func listen(o Options, logger *log.Logger) (*memberlist.NetTransport, error) {
 	network, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
 		BindAddrs: []string{o.Listen.Addr().String()},
 		BindPort:  int(o.Listen.Port()),
-		Logger:    log.New(newLogSink(o.Logger.With("component", "gossip"), count), "", 0),
+		Logger:    logger,
 	})
 	switch {
 	case err == nil:

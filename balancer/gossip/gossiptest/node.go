@@ -34,6 +34,9 @@ func (n *Node) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
 
 // WriteTo sends a packet; the network may lose it.
 func (n *Node) WriteTo(b []byte, addr string) (time.Time, error) {
+	if n.isClosed() {
+		return time.Time{}, net.ErrClosed
+	}
 	n.net.send(n.addr, addr, b)
 	return time.Now(), nil
 }
@@ -43,13 +46,17 @@ func (n *Node) PacketCh() <-chan *memberlist.Packet { return n.packets }
 
 // DialTimeout opens a stream.
 func (n *Node) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	if n.isClosed() {
+		return nil, net.ErrClosed
+	}
 	return n.net.dial(n, addr, timeout)
 }
 
 // StreamCh delivers incoming streams.
 func (n *Node) StreamCh() <-chan net.Conn { return n.streams }
 
-// Shutdown removes the node: its address is free, its streams are closed.
+// Shutdown removes the node: its address is free, its streams are closed. To
+// the other nodes it looks like a crash, and a test may use it as one.
 func (n *Node) Shutdown() error {
 	n.net.mu.Lock()
 	if n.net.nodes[n.addr.String()] == n {
@@ -61,6 +68,12 @@ func (n *Node) Shutdown() error {
 	n.mu.Unlock()
 	n.cut(func(string) bool { return true })
 	return nil
+}
+
+func (n *Node) isClosed() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed
 }
 
 // deliver hands a copy of a packet to the node, unless its buffer is full.
