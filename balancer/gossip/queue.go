@@ -32,7 +32,7 @@ const sends = 6
 
 // queue holds the digests that are to be passed on, at most one of each host:
 // a newer one replaces an older. Those that were sent least go first, and among
-// them the newest, so that when there is too much to send the old give way.
+// them the last to come, so that when there is too much to send the old give way.
 type queue struct {
 	mu     sync.Mutex
 	newest map[hostKey]*queued
@@ -112,7 +112,7 @@ func (q *queue) take(limit int, now time.Time) []byte {
 			}
 			batch = e.append(batch, now)
 		}
-		slices.Reverse(moving) // back to the newest on top
+		slices.Reverse(moving) // back to the newest on top of the tier
 		q.tiers[i] = append(tier, moving...)
 		moving = sent
 	}
