@@ -96,7 +96,7 @@ func FuzzAlive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, meta, addr []byte) {
 		g := quiet(tableOf(t))
 		d := delegate{g}
-		n := &memberlist.Node{Name: name, Meta: meta, Addr: addr, Port: 7950, DMin: 1, DMax: 1, DCur: 1}
+		n := &memberlist.Node{Name: name, Meta: meta, Addr: addr, Port: 17450, DMin: 1, DMax: 1, DCur: 1}
 		if d.NotifyAlive(n) == nil {
 			d.NotifyJoin(n)
 			d.NotifyUpdate(n)
@@ -109,7 +109,7 @@ func FuzzAlive(f *testing.F) {
 }
 
 func FuzzPeersFile(f *testing.F) {
-	f.Add([]byte(`{"version":1,"peers":{"b":{"addr":"10.0.0.2:7950","last_seen":"2026-01-01T11:59:00Z"}}}`))
+	f.Add([]byte(`{"version":1,"peers":{"b":{"addr":"10.0.0.2:17450","last_seen":"2026-01-01T11:59:00Z"}}}`))
 	path := filepath.Join(f.TempDir(), "peers.json")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
@@ -131,7 +131,7 @@ func FuzzPeersFile(f *testing.F) {
 }
 
 func FuzzJoinEntry(f *testing.F) {
-	for _, s := range []string{"a", "a:1", "10.0.0.1", "[::1]:7950", "::1", "[::1]", ":1", "a:0", "a:b:c"} {
+	for _, s := range []string{"a", "a:1", "10.0.0.1", "[::1]:17450", "::1", "[::1]", ":1", "a:0", "a:b:c"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, entry string) {
@@ -146,7 +146,7 @@ func quiet(table *table) *Gossip {
 	g := &Gossip{
 		opts: Options{Interval: time.Second}, log: slog.New(slog.DiscardHandler), table: table,
 		published: make(chan struct{}, 1), changed: make(chan struct{}, 1), forged: make(chan struct{}, 1),
-		events: make(chan event, eventsMax), advertise: netip.MustParseAddrPort("10.0.0.1:7950"),
+		events: make(chan event, eventsMax), advertise: netip.MustParseAddrPort("10.0.0.1:17450"),
 	}
 	g.outbox.epoch = 7
 	g.size.Store(2)

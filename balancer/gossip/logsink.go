@@ -64,7 +64,7 @@ func splitLevel(line string) (slog.Level, string) {
 	return level, strings.TrimPrefix(line, "memberlist: ")
 }
 
-// peerOf returns the address in "... from=10.0.0.2:7950", or else the name in
+// peerOf returns the address in "... from=10.0.0.2:17450", or else the name in
 // "... for 'name': ..." or "... for name. ...".
 func peerOf(text string) string {
 	_, from, ok := strings.Cut(text, "from=")

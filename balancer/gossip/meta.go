@@ -61,7 +61,7 @@ func encodeMeta(f policy.HostFacts, epoch uint32) ([]byte, error) {
 		labels += 1 + len(l)
 	}
 	for _, field := range []struct{ key, text string }{
-		{"host.name", f.Name}, {"peer.advertise", f.Endpoint.Peer}, {"migration.address", f.Endpoint.Migration},
+		{"host.name", f.Name}, {"peer.advertise", f.Endpoint.Peer}, {"libvirt.migration_address", f.Endpoint.Migration},
 	} {
 		if err := checkText(field.key, field.text); err != nil {
 			return nil, err
@@ -84,7 +84,7 @@ func encodeMeta(f policy.HostFacts, epoch uint32) ([]byte, error) {
 	}
 	room := MetaMax - len(b) - 1
 	if room < 0 || len(f.Labels) > 255 {
-		return nil, fmt.Errorf("the facts that the other hosts are told take %d bytes, %d fit: shorten host.labels (%d bytes), host.name (%d), peer.advertise (%d) or migration.address (%d)",
+		return nil, fmt.Errorf("the facts that the other hosts are told take %d bytes, %d fit: shorten host.labels (%d bytes), host.name (%d), peer.advertise (%d) or libvirt.migration_address (%d)",
 			len(b)+1, MetaMax, labels, len(f.Name), len(f.Endpoint.Peer), len(f.Endpoint.Migration))
 	}
 	return appendText(b, cut(printable(f.CPUModel), min(room, modelMax))), nil

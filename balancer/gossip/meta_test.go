@@ -22,7 +22,7 @@ func typicalFacts() policy.HostFacts {
 		CPUFingerprint: math.MaxUint64, CPUModel: "Skylake-Server-noTSX-IBRS",
 		LibvirtVersion: 11010003, HypervisorVersion: 10001002,
 		Labels:   []string{"zone=fra1", "rack=12", "gen=7"},
-		Endpoint: policy.Endpoint{Peer: "[2001:db8:1234:5678:9abc:def0:1234:5678]:7951"},
+		Endpoint: policy.Endpoint{Peer: "[2001:db8:1234:5678:9abc:def0:1234:5678]:17451"},
 	}
 }
 
@@ -38,7 +38,7 @@ func TestMetaSurvivesTheWire(t *testing.T) {
 			CPUFingerprint: rapid.Uint64().Draw(t, "fingerprint"), CPUModel: text.Draw(t, "model"),
 			LibvirtVersion: rapid.Uint32().Draw(t, "libvirt"), HypervisorVersion: rapid.Uint32().Draw(t, "qemu"),
 			Labels:   rapid.SliceOfN(text, 0, 3).Draw(t, "labels"),
-			Endpoint: policy.Endpoint{Peer: "10.0.0.7:7951", Migration: "hv7"},
+			Endpoint: policy.Endpoint{Peer: "10.0.0.7:17451", Migration: "hv7"},
 		}
 		epoch := rapid.Uint32().Draw(t, "epoch")
 		wire, err := encodeMeta(want, epoch)
@@ -99,7 +99,7 @@ func TestMetaFaultsNameTheirKey(t *testing.T) {
 		{func(f *policy.HostFacts) { f.Labels = []string{"\x1b[31m"} }, "host.labels"},
 		{func(f *policy.HostFacts) { f.Labels = []string{strings.Repeat("x", 300)} }, "host.labels"},
 		{func(f *policy.HostFacts) { f.Endpoint.Peer = "\xff:1" }, "peer.advertise"},
-		{func(f *policy.HostFacts) { f.Endpoint.Migration = "a b\x00" }, "migration.address"},
+		{func(f *policy.HostFacts) { f.Endpoint.Migration = "a b\x00" }, "libvirt.migration_address"},
 		{func(f *policy.HostFacts) { f.Capacity.CPU = -1 }, "host capacity: CPU -1"},
 		{func(f *policy.HostFacts) { f.Capacity.Memory = maxMemory + 1 }, "host capacity: memory"},
 	} {
@@ -143,14 +143,14 @@ func TestMetaRefusesNonsense(t *testing.T) {
 
 func TestEmptyHostMeansWhereItGossipsFrom(t *testing.T) {
 	f := typicalFacts()
-	f.Endpoint = policy.Endpoint{Peer: ":7951"}
+	f.Endpoint = policy.Endpoint{Peer: ":17451"}
 	wire, err := encodeMeta(f, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for addr, want := range map[string]policy.Endpoint{
-		"10.0.0.7":    {Peer: "10.0.0.7:7951", Migration: "10.0.0.7"},
-		"2001:db8::7": {Peer: "[2001:db8::7]:7951", Migration: "2001:db8::7"},
+		"10.0.0.7":    {Peer: "10.0.0.7:17451", Migration: "10.0.0.7"},
+		"2001:db8::7": {Peer: "[2001:db8::7]:17451", Migration: "2001:db8::7"},
 	} {
 		m, err := decodeMeta(wire, netip.MustParseAddr(addr))
 		if err != nil || m.facts.Endpoint != want {

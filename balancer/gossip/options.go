@@ -123,7 +123,7 @@ func (o Options) validate() error {
 		fault("gossip.label (%q): 1 to %d bytes are needed, the same on every host of the cluster", o.Label, memberlist.LabelMaxSize)
 	}
 	if len(o.Keys) == 0 && !o.Insecure {
-		fault("gossip: no key; create one (head -c 32 /dev/urandom | base64) and name its file in gossip.key_file, or set gossip.insecure = true to let anyone who reaches the port take part")
+		fault("gossip: no key; make one with \"virtbalance keygen\" and name its file in gossip.key_file, or set gossip.insecure = true to let anyone who reaches the port take part")
 	}
 	faults = append(faults, checkKeys(o.Keys))
 	for _, j := range o.Join {

@@ -22,7 +22,7 @@ func TestPeersFileSurvives(t *testing.T) {
 	if err := restarted.loadPeers(path, noon.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if got := restarted.lost(noon.Add(time.Minute)); len(got) != 1 || got[0].String() != "10.0.0.2:7950" {
+	if got := restarted.lost(noon.Add(time.Minute)); len(got) != 1 || got[0].String() != "10.0.0.2:17450" {
 		t.Errorf("to look for after a restart: %v", got)
 	}
 	if got := restarted.known(noon.Add(time.Minute)); got != 2 {
@@ -59,14 +59,14 @@ func TestPeersFileFaults(t *testing.T) {
 	}
 	// Entries that cannot be are left out; the rest is used.
 	if err := table.loadPeers(write(`{"version":1,"peers":{
-		"self":{"addr":"10.0.0.1:7950","last_seen":"2026-01-01T11:59:00Z"},
-		"../x":{"addr":"10.0.0.3:7950","last_seen":"2026-01-01T11:59:00Z"},
+		"self":{"addr":"10.0.0.1:17450","last_seen":"2026-01-01T11:59:00Z"},
+		"../x":{"addr":"10.0.0.3:17450","last_seen":"2026-01-01T11:59:00Z"},
 		"noport":{"addr":"10.0.0.4:0","last_seen":"2026-01-01T11:59:00Z"},
-		"future":{"addr":"10.0.0.5:7950","last_seen":"2036-01-01T00:00:00Z"},
-		"old":{"addr":"10.0.0.6:7950","last_seen":"2025-01-01T00:00:00Z"}}}`), noon); err != nil {
+		"future":{"addr":"10.0.0.5:17450","last_seen":"2036-01-01T00:00:00Z"},
+		"old":{"addr":"10.0.0.6:17450","last_seen":"2025-01-01T00:00:00Z"}}}`), noon); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(table.lost(noon)); got != "[10.0.0.5:7950]" {
+	if got := fmt.Sprint(table.lost(noon)); got != "[10.0.0.5:17450]" {
 		t.Errorf("to look for: %s", got)
 	}
 	if got := table.lost(noon.Add(2 * time.Hour)); len(got) != 0 {

@@ -17,7 +17,7 @@ func tableOf(t *testing.T) *table {
 	t.Helper()
 	table := newTable("self", 10, time.Hour)
 	m := meta{facts: policy.HostFacts{Name: "b", Capacity: policy.Load{CPU: 8000, Memory: 64 * policy.GiB}}, epoch: 7}
-	table.join("b", netip.MustParseAddrPort("10.0.0.2:7950"), m, noon)
+	table.join("b", netip.MustParseAddrPort("10.0.0.2:17450"), m, noon)
 	return table
 }
 
@@ -103,7 +103,7 @@ func TestPressureBeyondAllIsAbsurd(t *testing.T) {
 func TestNewEpochForgetsTheFormerLife(t *testing.T) {
 	table := tableOf(t)
 	table.accept(digest{host: keyOf("b"), epoch: 7, seq: 900}.append(nil), noon)
-	addr := netip.MustParseAddrPort("10.0.0.2:7950")
+	addr := netip.MustParseAddrPort("10.0.0.2:17450")
 	if _, isNew := table.join("b", addr, meta{facts: policy.HostFacts{Name: "b"}, epoch: 8}, noon); isNew {
 		t.Error("a restart was taken for a new host")
 	}
@@ -126,7 +126,7 @@ func TestTheCrowdIsBounded(t *testing.T) {
 		if why, err := table.admissible(id); err != nil {
 			t.Fatalf("%s: %s, %v", id, why, err)
 		}
-		table.join(id, netip.MustParseAddrPort("10.0.0.2:7950"), meta{}, noon)
+		table.join(id, netip.MustParseAddrPort("10.0.0.2:17450"), meta{}, noon)
 	}
 	if why, err := table.admissible("h2"); err == nil || why != CauseTooManyHosts {
 		t.Errorf("a fourth host of three: %s, %v", why, err)
@@ -145,7 +145,7 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	table := newTable("self", 100, time.Hour)
 	for i := range 4 {
 		id := policy.HostID(fmt.Sprintf("h%d", i))
-		table.join(id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 7950), meta{epoch: 1}, noon)
+		table.join(id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 17450), meta{epoch: 1}, noon)
 	}
 	table.accept(digest{host: keyOf("h0"), epoch: 1, seq: 1, goodbye: true}.append(nil), noon)
 	if got := len(table.hosts()); got != 0 {
