@@ -182,8 +182,8 @@ func (w *World) apply(a Action) {
 	case Migrate:
 		w.operatorMigrate(d, w.hostByName[a.To])
 	case Abort:
-		for _, m := range w.migrations {
-			if m.dom == d {
+		for _, i := range slices.Clone(d.instances) {
+			if m := w.migrationOut(i.host, d.id); m != nil {
 				w.abort(m)
 			}
 		}

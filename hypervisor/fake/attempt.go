@@ -43,7 +43,7 @@ func (w *World) Attach(host string, id policy.DomainID) (*Attempt, bool) {
 }
 
 // Outcome returns how the attempt ended, false while it has not. The source
-// tells nothing while its libvirt hangs.
+// tells nothing while its libvirt hangs or is down.
 func (a *Attempt) Outcome() (policy.Outcome, bool) {
 	a.w.lock()
 	defer a.w.unlock()
@@ -74,7 +74,7 @@ func (a *Attempt) Then(f func(policy.Outcome)) {
 
 // told reports whether the outcome has reached who asked for the migration.
 func (m *migration) told() bool {
-	return m.phase == ended && (m.src.off || m.src.libvirt != libvirtHangs)
+	return m.phase == ended && (m.src.off || m.src.libvirt == libvirtAnswers || !m.asked)
 }
 
 func (w *World) anyEnded() bool {

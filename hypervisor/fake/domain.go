@@ -113,7 +113,8 @@ func (w *World) intervene(v Verb, h *host, d *domain) {
 		}
 	case Unpause:
 		if i := d.alone(); i != nil && i.job == policy.NoJob {
-			i.state, i.migratedAway, d.paused = policy.StateRunning, false, false
+			i.state, i.migratedAway = policy.StateRunning, false
+			d.off, d.paused = false, false // off: what is left when it ended elsewhere
 			if d.quitting {
 				w.shutdown(d)
 			}

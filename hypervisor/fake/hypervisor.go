@@ -99,16 +99,21 @@ func (l local) Migrate(ctx context.Context, t hypervisor.Transfer, progress func
 
 func (l local) Watch(ctx context.Context, id policy.DomainID, progress func(policy.Progress)) policy.Outcome {
 	var m *migration
+	var o policy.Outcome
 	err := l.ask(ctx, func() error {
 		if m = l.w.migrationOut(l.h, id); m == nil {
-			return fmt.Errorf("watch %s: %w", id, ErrNoJob)
+			o = afterwards(l.w.locate(l.h, id))
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return policy.Outcome{Reason: policy.NotLocated, Detail: err.Error()}
+	case m == nil:
+		return o
+	default:
+		return l.follow(ctx, m, progress)
 	}
-	return l.follow(ctx, m, progress)
 }
 
 // follow waits for the end of a migration. When ctx ends first, nothing is

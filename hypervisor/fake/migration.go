@@ -27,6 +27,7 @@ type migration struct {
 	out, in  *instance // on the source, and half-made on the target
 	transfer hypervisor.Transfer
 	foreign  bool // started by a person
+	asked    bool // libvirt was there to be asked
 
 	phase phase
 	began time.Duration
@@ -57,9 +58,10 @@ type migration struct {
 func (w *World) begin(src *host, t hypervisor.Transfer, foreign bool) *migration {
 	m := &migration{src: src, transfer: t, foreign: foreign, began: w.now, giveUp: forever}
 	m.dom = w.domainByID[t.Domain]
+	m.asked = !src.off && src.libvirt != libvirtIsDown
 	w.migrations = append(w.migrations, m)
 	switch {
-	case src.off || src.libvirt == libvirtIsDown:
+	case !m.asked:
 		w.refuse(m, policy.LibvirtError, ErrDown.Error())
 	case src.libvirt == libvirtAnswers:
 		w.connect(m)

@@ -54,7 +54,8 @@ func (w *World) powerOn(h *host) {
 
 // libvirtDown kills libvirt. Its guests run on; migrations end: those to here
 // are given up by the source at once, those from here by the target. A guest
-// that had stopped for its switch-over stays paused.
+// that had stopped for its switch-over stays paused. Who asked for a migration
+// hears of its end when libvirt is back.
 func (w *World) libvirtDown(h *host) {
 	if h.off || h.libvirt == libvirtIsDown {
 		return
@@ -63,9 +64,12 @@ func (w *World) libvirtDown(h *host) {
 	for _, m := range slices.Clone(w.migrations) {
 		switch {
 		case m.src == h && m.phase == switching:
-			w.strand(m)
+			w.strand(m, policy.Outcome{Reason: policy.NotLocated, Detail: "the domain is paused here"})
 		case m.src == h:
-			w.end(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection to libvirt was closed"})
+			w.end(m, policy.Outcome{
+				Result: policy.Failed, Reason: policy.ConnectionLost,
+				Detail: "the connection to libvirt was closed; the domain runs here and no migration does",
+			})
 		case m.dst == h:
 			w.targetGone(m)
 		}

@@ -138,8 +138,8 @@ func TestAbortWithTheCableOutLeavesTheTargetWaiting(t *testing.T) {
 
 func TestSourceLibvirtKilled(t *testing.T) {
 	w, a := during(t, pair(), 5*time.Second, fake.Action{Do: fake.LibvirtDown, Host: "h1"})
-	if o, over := a.Outcome(); !over || o.Result != policy.Unknown || o.Reason != policy.ConnectionLost {
-		t.Errorf("outcome %+v", o)
+	if o, over := a.Outcome(); over {
+		t.Errorf("a dead libvirt reported %+v", o)
 	}
 	if p := locate(t, w, "h2", "vm1"); p.Active {
 		t.Errorf("target %+v", p)
@@ -157,8 +157,14 @@ func TestSourceLibvirtKilled(t *testing.T) {
 		t.Errorf("locate: %+v, %v", p, err)
 	}
 	do(t, w, fake.Action{Do: fake.LibvirtUp, Host: "h1"})
+	if o, over := a.Outcome(); !over || o.Result != policy.Failed || o.Reason != policy.ConnectionLost || o.Duration != 5*time.Second {
+		t.Errorf("outcome %+v", o)
+	}
 	if p := locate(t, w, "h1", "vm1"); !p.Running() || p.Job != policy.NoJob {
 		t.Errorf("source afterwards %+v", p)
+	}
+	if o := h1.Watch(t.Context(), fake.DomainID("vm1"), nil); o.Result != policy.Failed || o.Reason != policy.Interrupted {
+		t.Errorf("watching what was cancelled: %+v", o)
 	}
 	noViolations(t, w)
 }

@@ -11,17 +11,17 @@ func (w *World) arrive(m *migration) {
 	if m.fault != nil {
 		kind = m.fault.Kind
 	}
+	lost := policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection was closed before the outcome arrived"}
 	if kind == FaultLimbo {
-		w.strand(m)
+		w.strand(m, lost)
 		return
 	}
-	d := m.dom
+	d, o := m.dom, lost
 	m.in.state, m.in.job = policy.StateRunning, policy.NoJob
 	old := m.src.defined[d.id]
 	if !d.spec.Transient {
 		m.dst.defined[d.id] = &definition{dom: d, history: m.in.history} // autostart is not carried over
 	}
-	o := policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection was closed before the outcome arrived"}
 	switch kind {
 	case FaultSplit:
 		w.observer.excuse(d)
@@ -55,11 +55,11 @@ func (w *World) arrive(m *migration) {
 // strand leaves a stopped guest on the source, with the target's half gone:
 // what happens when the source's libvirt dies between sending the guest and
 // hearing that it runs.
-func (w *World) strand(m *migration) {
+func (w *World) strand(m *migration, o policy.Outcome) {
 	w.observer.excuse(m.dom)
 	m.out.migratedAway = true
 	w.leave(m)
-	w.conclude(m, policy.Outcome{Reason: policy.ConnectionLost, Detail: "the connection to libvirt was closed"})
+	w.conclude(m, o)
 }
 
 // loseConnection has both sides give up: the target drops what it has, the
@@ -111,6 +111,23 @@ func (w *World) conclude(m *migration, o policy.Outcome) {
 	w.observer.moved(w, m)
 	if m.dom != nil && m.dom.quitting {
 		w.shutdown(m.dom)
+	}
+}
+
+// afterwards is what a host can say of the end of a migration that it does not
+// remember, from what it knows of the domain.
+func afterwards(p policy.Presence) policy.Outcome {
+	switch {
+	case p.Active && p.State == policy.StateRunning && p.Job == policy.NoJob:
+		return policy.Outcome{Result: policy.Failed, Reason: policy.Interrupted, Detail: "the domain runs here and no migration does"}
+	case p.Active:
+		return policy.Outcome{Reason: policy.NotLocated, Detail: "the domain is " + p.State.String() + " here"}
+	case p.MigratedAway:
+		return policy.Outcome{Result: policy.Succeeded, Reason: policy.Completed}
+	case p.Defined:
+		return policy.Outcome{Result: policy.Failed, Reason: policy.SourceGone, Detail: "the domain is shut off here"}
+	default:
+		return policy.Outcome{Reason: policy.NotLocated, Detail: "the domain is not here any more"}
 	}
 }
 

@@ -37,7 +37,7 @@ type World struct {
 	changed  chan struct{} // closed at each change that time alone does not bring
 }
 
-// Start is the time at which the world of New begins.
+// start is when the worlds of New begin.
 var start = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // New makes a world that stands still except for Advance. Its time begins at
