@@ -1,11 +1,15 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -242,7 +246,7 @@ func (b *Balancer) Alive(now time.Time) bool {
 
 // logDecision writes one line when what is decided changes.
 func (b *Balancer) logDecision(d policy.Decision, self policy.Host) {
-	line := fmt.Sprint(d.Hold, d.Band, len(d.Plan) > 0 && d.Hold == policy.DryRun)
+	line := fmt.Sprint(d.Hold, len(d.Plan) > 0 && d.Hold == policy.DryRun)
 	level := slog.LevelDebug
 	if line != b.lastLogged || d.Hold == policy.OK {
 		level = slog.LevelInfo
@@ -257,5 +261,24 @@ func (b *Balancer) logDecision(d policy.Decision, self policy.Host) {
 		attrs = append(attrs, "domain", m.Name, "to", m.To, "why", m.Why.String(),
 			"from_after", m.FromAfter.String(), "to_after", m.ToAfter.String())
 	}
+	if d.Hold == policy.NoFeasibleHost {
+		attrs = append(attrs, "refused", tally(d.Verdicts))
+	}
 	b.log.Log(context.Background(), level, "decision", attrs...)
+}
+
+// tally counts verdicts by reason, the most frequent first.
+func tally(verdicts []policy.Verdict) string {
+	counts := map[policy.Reason]int{}
+	for _, v := range verdicts {
+		counts[v.Reason]++
+	}
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b policy.Reason) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	var words []string
+	for _, r := range reasons {
+		words = append(words, fmt.Sprintf("%s:%d", r, counts[r]))
+	}
+	return strings.Join(words, " ")
 }

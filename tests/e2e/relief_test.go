@@ -1,0 +1,88 @@
+//go:build lab
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+	"github.com/virtbalance/virtbalance/tests/lab"
+	"github.com/virtbalance/virtbalance/tests/stage"
+)
+
+// TestRelief is the main job: a host is driven over its high mark, one of its
+// guests is migrated to a host with room, and the guest never stops.
+func TestRelief(t *testing.T) {
+	s := stage.Settings{}
+	w := newShow(t, lab.Options{Hosts: 3}, s)
+	a := w.guest("h1", lab.GuestSpec{Name: "a1", Load: 10, Persistent: true, Autostart: true})
+	b := w.guest("h1", lab.GuestSpec{Name: "b1", Load: 10, Persistent: true, Autostart: true})
+	w.guest("h2", lab.GuestSpec{Name: "a2", Load: 25, Persistent: true})
+	w.guest("h3", lab.GuestSpec{Name: "a3", Load: 5, Persistent: true})
+
+	// How long a bare migration takes here and now.
+	bare, err := a.Migrate(w.ctx, w.lab.Host("h1"), w.lab.Host("h2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Migrate(w.ctx, w.lab.Host("h2"), w.lab.Host("h1")); err != nil {
+		t.Fatal(err)
+	}
+
+	watches := map[string]*lab.Watch{}
+	for _, g := range []*lab.Guest{a, b} {
+		watch, err := g.Watch(w.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watches[g.Name] = watch
+		if err := g.SetLoad(w.ctx, w.lab.Host("h1"), 28); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.until(time.Minute, "a sample of h1 above the high mark", func() bool {
+		return w.status("h1").Hold == policy.Sustaining
+	})
+	began := time.Now()
+	w.until(time.Minute, "a move ends", func() bool { return len(w.history("h1")) == 1 })
+	took := time.Since(began)
+
+	o := w.history("h1")[0]
+	if o.Result != policy.Succeeded {
+		t.Fatalf("ended as %s because %s: %s", o.Result, o.Reason.Text(), o.Detail)
+	}
+	limit := s.Hold() + 2*time.Second + bare*3/2
+	t.Logf("%s moved to %s, %.1f s after the first sample above the mark (limit %s; a bare migration takes %s); downtime %.0f ms",
+		o.Move.Name, o.ToName, took.Seconds(), limit, bare, o.DowntimeSeconds*1000)
+	if took > limit {
+		t.Errorf("relief after %s, more than %s", took, limit)
+	}
+	where := w.lab.Where(w.ctx, o.Move.Name)
+	if len(where) != 1 || where[0].Host.Name != o.ToName || where[0].State != "running" || !where[0].Persistent {
+		t.Errorf("afterwards %s is at %+v, want it running and defined on %s alone", o.Move.Name, where, o.ToName)
+	}
+	w.until(20*time.Second, "autostart is carried over", func() bool {
+		out, err := where[0].Host.Virsh(w.ctx, "dominfo", o.Move.Name)
+		return err == nil && containsLine(out, "Autostart:", "enable")
+	})
+
+	record, err := watches[o.Move.Name].Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the moved guest: %s", record)
+	if err := record.Err(); err != nil {
+		t.Errorf("the guest did not go on undisturbed: %v", err)
+	}
+
+	w.until(time.Minute, "h1 is below its high mark", func() bool {
+		return w.status("h1").State.Band < policy.BandHigh
+	})
+	time.Sleep(10 * time.Second)
+	for host := range w.daemons {
+		if n := len(w.history(host)); host != "h1" && n != 0 || host == "h1" && n != 1 {
+			t.Errorf("%s made %d moves", host, n)
+		}
+	}
+}
