@@ -106,6 +106,10 @@ func (l *Lab) guestXML(s GuestSpec) (string, error) {
 		return "", fmt.Errorf("guest %s: %d vCPUs: must be from 1 to 16", s.Name, s.VCPUs)
 	case s.Load < 0 || s.Load > 100:
 		return "", fmt.Errorf("guest %s: load %d %%: must be from 0 to 100", s.Name, s.Load)
+	case s.DirtyMiB < 0:
+		return "", fmt.Errorf("guest %s: dirty %d MiB/s: must be 0 or more", s.Name, s.DirtyMiB)
+	case s.Every < 10*time.Millisecond || s.Every%(10*time.Millisecond) != 0:
+		return "", fmt.Errorf("guest %s: a line every %s: must be a multiple of 10 ms", s.Name, s.Every)
 	}
 	var d strings.Builder
 	fmt.Fprintf(&d, "<domain type='qemu'>\n<name>%s</name>\n", s.Name)
