@@ -21,14 +21,17 @@ const makeKey = `make one with "virtbalance keygen" or "openssl rand -base64 32"
 
 // GossipKeyFile returns where the gossip keys are: gossip.key_file; if that is
 // empty, the systemd credential gossip.key where there is one, else
-// /etc/virtbalanced/gossip.key. getenv is os.Getenv or stands for it.
+// /etc/virtbalanced/gossip.key. A blank credential counts as none: that is how a
+// unit makes one optional. getenv is os.Getenv or stands for it.
 func (c Config) GossipKeyFile(getenv func(string) string) string {
 	if c.Gossip.KeyFile != "" {
 		return c.Gossip.KeyFile
 	}
 	if dir := getenv("CREDENTIALS_DIRECTORY"); dir != "" { // systemd.exec(5), LoadCredential=
 		path := filepath.Join(dir, "gossip.key")
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		data, err := os.ReadFile(path)
+		absent := errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0
+		if !absent {
 			return path
 		}
 	}

@@ -109,7 +109,13 @@ func TestGossipKeyFilePlaces(t *testing.T) {
 		t.Errorf("with an empty credentials directory: %s", got)
 	}
 	credential := filepath.Join(dir, "gossip.key")
-	if err := os.WriteFile(credential, nil, 0o400); err != nil {
+	if err := os.WriteFile(credential, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.GossipKeyFile(env); got != fallback {
+		t.Errorf("with a blank credential: %s", got)
+	}
+	if err := os.WriteFile(credential, []byte("key\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.GossipKeyFile(env); got != credential {
