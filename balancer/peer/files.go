@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -54,7 +55,7 @@ func LibvirtFiles() Files {
 
 // WithCredentials returns the files with each one replaced that systemd hands
 // over in the directory $CREDENTIALS_DIRECTORY, by the names tls.ca, tls.crl,
-// tls.cert, tls.key, tls.client-cert and tls.client-key. Empty files there count as
+// tls.cert, tls.key, tls.client-cert and tls.client-key. Blank files there count as
 // absent: that is how a unit makes a credential optional.
 func (f Files) WithCredentials(directory string) Files {
 	if directory == "" {
@@ -65,7 +66,7 @@ func (f Files) WithCredentials(directory string) Files {
 		"tls.client-cert": &f.ClientCert, "tls.client-key": &f.ClientKey,
 	} {
 		handed := filepath.Join(directory, name)
-		if info, err := os.Stat(handed); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		if data, err := os.ReadFile(handed); err == nil && len(bytes.TrimSpace(data)) > 0 {
 			*path = handed
 		}
 	}

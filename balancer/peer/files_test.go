@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// Files that systemd hands over replace those of the configuration; empty ones
+// Files that systemd hands over replace those of the configuration; blank ones
 // are the unit's way to make a credential optional.
 func TestCredentialsReplaceFiles(t *testing.T) {
 	dir := t.TempDir()
-	for name, data := range map[string]string{"tls.key": "key", "tls.cert": "", "gossip.key": "x"} {
+	for name, data := range map[string]string{"tls.key": "key", "tls.cert": "\n", "tls.ca": "", "gossip.key": "x"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
 			t.Fatal(err)
 		}
