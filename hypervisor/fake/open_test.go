@@ -75,24 +75,8 @@ func TestOpenRefuses(t *testing.T) {
 func TestTwoClientsOfOneWorld(t *testing.T) {
 	spec := pair()
 	spec.Hosts[0].Link, spec.Hosts[1].Link = 1000*fake.MiB, 1000*fake.MiB // 1.2 s
-	w, err := fake.NewLive(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "world.sock")
-	server, err := fake.Listen(socket, w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	h1, _, err := fake.Open(t.Context(), "sim:unix:"+socket+"?host=h1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h2, _, err := fake.Open(t.Context(), "sim:unix:"+socket+"?host=h2")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, socket := served(t, spec)
+	h1, h2 := open(t, "sim:unix:"+socket+"?host=h1"), open(t, "sim:unix:"+socket+"?host=h2")
 	id := fake.DomainID("vm1")
 	desc, err := h1.Describe(t.Context(), id)
 	if err != nil {
@@ -122,42 +106,26 @@ func TestTwoClientsOfOneWorld(t *testing.T) {
 
 // A caller that gives up leaves the migration running and can watch it later.
 func TestClientCancels(t *testing.T) {
-	w, err := fake.NewLive(pair()) // 10 s
-	if err != nil {
-		t.Fatal(err)
-	}
-	socket := filepath.Join(t.TempDir(), "world.sock")
-	server, err := fake.Listen(socket, w)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	h1, _, err := fake.Open(t.Context(), "sim:unix:"+socket) // the first host
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, socket := served(t, pair()) // it takes 10 s
+	h1 := open(t, "sim:unix:"+socket) // the first host
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if o := h1.Migrate(ctx, to("vm1", "h2"), nil); o.Result != policy.Unknown || o.Reason != policy.NotLocated {
 		t.Fatalf("outcome %+v", o)
 	}
-	watched := make(chan policy.Outcome)
-	go func() { watched <- h1.Watch(t.Context(), fake.DomainID("vm1"), nil) }()
-	for h1.Abort(t.Context(), fake.DomainID("vm2")) == nil {
-		t.Fatal("aborted a migration that does not run")
+	if err := h1.Abort(t.Context(), fake.DomainID("vm2")); !errors.Is(err, fake.ErrNoJob) {
+		t.Errorf("abort of what does not run: %v", err)
 	}
-	for { // the watch may not have begun
-		err := h1.Abort(t.Context(), fake.DomainID("vm1"))
-		if err != nil && !errors.Is(err, fake.ErrNoJob) {
-			t.Fatal(err)
-		}
-		select {
-		case o := <-watched:
-			if o.Reason != policy.Cancelled && o.Reason != policy.NotLocated {
-				t.Errorf("outcome %+v", o)
-			}
-			return
-		case <-time.After(10 * time.Millisecond):
-		}
+	watched := make(chan policy.Outcome, 1)
+	heard := make(chan struct{}, 100)
+	go func() {
+		watched <- h1.Watch(t.Context(), fake.DomainID("vm1"), func(policy.Progress) { heard <- struct{}{} })
+	}()
+	<-heard
+	if err := h1.Abort(t.Context(), fake.DomainID("vm1")); err != nil {
+		t.Error(err)
+	}
+	if o := <-watched; o.Result != policy.Aborted || o.Reason != policy.Cancelled {
+		t.Errorf("outcome %+v", o)
 	}
 }
