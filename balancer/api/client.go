@@ -33,6 +33,9 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
+// Socket is where the client looks for the daemon.
+func (c *Client) Socket() string { return c.socket }
+
 // ErrNotRunning: there is no daemon at the socket.
 var ErrNotRunning = errors.New("no daemon answers")
 

@@ -149,7 +149,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 
 	server.Show(b)
 	d.balancer.Store(b)
-	d.log.Info("balancing", "host", d.facts.Name, "uuid", d.facts.ID, "mode", cfg.Mode,
+	d.log.Info("balancing", "host", d.facts.Name, "uuid", d.facts.ID, "mode", cfg.Mode.String(),
 		"capacity", d.facts.Capacity.CPU.String(), "memory", d.facts.Capacity.Memory.String())
 	return b.Run(ctx)
 }
@@ -285,9 +285,8 @@ func (d *daemon) reloadOnce(ctx context.Context) error {
 
 // tuning is what of the configuration the balancer works by.
 func tuning(cfg config.Config) balancer.Tuning {
-	mode, _ := policy.ParseMode(string(cfg.Mode)) // Validate has seen it
 	return balancer.Tuning{
-		Policy: cfg.Policy, Mode: mode,
+		Policy: cfg.Policy, Mode: cfg.Mode,
 		TimeConstant: cfg.Sampling.TimeConstant,
 		ReserveTTL:   cfg.Peer.ReserveTTL,
 	}
