@@ -3,6 +3,7 @@ package fake
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/hypervisor"
@@ -42,12 +43,15 @@ func (w *World) Attach(host string, id policy.DomainID) (*Attempt, bool) {
 	return nil, false
 }
 
-// Outcome returns how the attempt ended, false while it has not. The source
-// tells nothing while its libvirt hangs or is down.
+// Outcome returns how the attempt ended, false while that is not known. The
+// source tells nothing while its libvirt hangs or is down.
 func (a *Attempt) Outcome() (policy.Outcome, bool) {
 	a.w.lock()
 	defer a.w.unlock()
-	return a.m.outcome, a.m.told()
+	if !a.m.heard {
+		return policy.Outcome{}, false
+	}
+	return a.m.outcome, true
 }
 
 // Progress is how far the attempt has come.
@@ -72,14 +76,18 @@ func (a *Attempt) Then(f func(policy.Outcome)) {
 	a.then = f
 }
 
-// told reports whether the outcome has reached who asked for the migration.
-func (m *migration) told() bool {
-	return m.phase == ended && (m.src.off || m.src.libvirt == libvirtAnswers || !m.asked)
+// tell has the outcomes of migrations reach who asked for them: at once, or
+// when the libvirt that was asked answers again.
+func (w *World) tell() {
+	w.untold = slices.DeleteFunc(w.untold, func(m *migration) bool {
+		m.heard = m.src.off || m.src.libvirt == libvirtAnswers || !m.asked
+		return m.heard
+	})
 }
 
 func (w *World) anyEnded() bool {
 	for _, a := range w.attempts {
-		if a.m.told() {
+		if a.m.heard {
 			return true
 		}
 	}
@@ -90,7 +98,7 @@ func (w *World) anyEnded() bool {
 func (w *World) takeEnded() []*Attempt {
 	var over, open []*Attempt
 	for _, a := range w.attempts {
-		if a.m.told() {
+		if a.m.heard {
 			over = append(over, a)
 		} else {
 			open = append(open, a)

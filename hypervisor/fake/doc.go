@@ -44,6 +44,17 @@
 // switch-over and where a [Fault] says otherwise. An observer counts the
 // running instances after every event; see [World.Violations].
 //
+// # Worlds in files
+//
+// [Parse] reads a [Spec] from JSON; default.json is the one that is built in.
+// Names become the same UUIDs everywhere ([HostID], [DomainID]). A migration
+// URI names its target by host name or ID, whatever its scheme.
+//
+// # What it leaves out
+//
+// Post-copy, storage migration, and the time that an abort takes. Memory that
+// is short does not kill anybody; it is a violation.
+//
 // There is no way to destroy, undefine, create, resume or reset a domain
 // through a [Hypervisor].
 package fake

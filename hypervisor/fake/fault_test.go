@@ -135,6 +135,17 @@ func TestHangs(t *testing.T) {
 	}
 }
 
+// What has been told stays told.
+func TestOutcomeStaysKnown(t *testing.T) {
+	w := newWorld(t, pair())
+	a := begin(t, w, "h1", to("vm1", "h2"))
+	w.Advance(time.Minute)
+	do(t, w, fake.Action{Do: fake.LibvirtHang, Host: "h1"})
+	if o, over := a.Outcome(); !over || o.Result != policy.Succeeded {
+		t.Errorf("%+v, over %v", o, over)
+	}
+}
+
 // People clean up what faults have left.
 func TestCleaningUp(t *testing.T) {
 	spec := pair()

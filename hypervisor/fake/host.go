@@ -47,12 +47,20 @@ type host struct {
 	instances []*instance // by domain ID
 	defined   map[policy.DomainID]*definition
 
+	sending, receiving int64 // migrations whose bytes flow
+	inbound, outbound  peak  // migrations
+
 	// Counters since it was powered on, and the rates at which they grow.
 	busy, total, stalled counter
 	busyRate             policy.MilliCPU
 	starved              bool
 	changes              time.Duration // when a demand changes next
 }
+
+// peak is how many there are, and were at most.
+type peak struct{ now, most int }
+
+func (p *peak) set(n int) { p.now, p.most = n, max(p.most, n) }
 
 // definition is a persistent domain as one host knows it.
 type definition struct {

@@ -123,7 +123,7 @@ func (l local) follow(ctx context.Context, m *migration, progress func(policy.Pr
 	for first := true; ; first = false {
 		l.w.lock()
 		p, now := m.progress(l.w.now), l.w.now
-		over, o := m.told(), m.outcome
+		over, o := m.heard, m.outcome
 		l.w.unlock()
 		if first {
 			began = now
@@ -134,7 +134,7 @@ func (l local) follow(ctx context.Context, m *migration, progress func(policy.Pr
 		if progress != nil && !first {
 			progress(p)
 		}
-		if err := l.w.await(ctx, now+progressInterval, m.told); err != nil {
+		if err := l.w.await(ctx, now+progressInterval, func() bool { return m.heard }); err != nil {
 			return policy.Outcome{Reason: policy.NotLocated, Detail: err.Error(), Duration: now - began}
 		}
 	}

@@ -1,8 +1,6 @@
 package fake
 
 import (
-	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/virtbalance/virtbalance/hypervisor"
@@ -52,104 +50,7 @@ type migration struct {
 	stopped time.Duration // when the guest stopped
 	arrived bool
 	outcome policy.Outcome
-}
-
-// begin starts a migration, as far as it gets: it may have ended on return.
-func (w *World) begin(src *host, t hypervisor.Transfer, foreign bool) *migration {
-	m := &migration{src: src, transfer: t, foreign: foreign, began: w.now, giveUp: forever}
-	m.dom = w.domainByID[t.Domain]
-	m.asked = !src.off && src.libvirt != libvirtIsDown
-	w.migrations = append(w.migrations, m)
-	switch {
-	case !m.asked:
-		w.refuse(m, policy.LibvirtError, ErrDown.Error())
-	case src.libvirt == libvirtAnswers:
-		w.connect(m)
-	}
-	w.settle()
-	w.notify()
-	return m
-}
-
-// connect makes the checks of libvirt on the source and calls the target.
-func (w *World) connect(m *migration) {
-	m.phase = connecting
-	if m.dom != nil {
-		m.out = m.src.instance(m.dom.id)
-	}
-	if m.out == nil {
-		w.refuse(m, policy.SourceGone, fmt.Sprintf("Domain not found: no domain with matching uuid '%s'", m.transfer.Domain))
-		return
-	}
-	out := m.out
-	switch {
-	case out.job != policy.NoJob:
-		m.out = nil // it is another migration's
-		w.refuse(m, policy.JobActive, "another migration job is already running for domain '"+m.dom.spec.Name+"'")
-		return
-	case !out.runs():
-		m.out = nil
-		w.refuse(m, policy.NotRunning, "domain is not running")
-		return
-	case refusedByLibvirt(m.dom.spec.Obstacle):
-		w.refuse(m, m.dom.spec.Obstacle, m.dom.spec.Obstacle.Text())
-		return
-	}
-	if m.dst = w.resolve(m.transfer.URI); m.dst == nil {
-		w.refuse(m, policy.Unreachable, fmt.Sprintf("unable to connect to server at %q: name or service not known", m.transfer.URI))
-		return
-	}
-	if m.dst == m.src {
-		w.refuse(m, policy.SameHost, "Attempt to migrate guest to the same host "+string(m.src.facts.ID))
-		return
-	}
-	out.job = policy.MigratingOut
-	m.ready = w.now + time.Duration(w.migration.Setup)
-	m.fault = w.takeFault(m.dom, m.src, m.dst)
-}
-
-// resolve finds the host that a connection URI names, by name or ID.
-func (w *World) resolve(uri string) *host {
-	if u, err := url.Parse(uri); err == nil && u.Host != "" {
-		uri = u.Hostname()
-	}
-	if h := w.hostByName[uri]; h != nil {
-		return h
-	}
-	for _, h := range w.hosts {
-		if string(h.facts.ID) == uri {
-			return h
-		}
-	}
-	return nil
-}
-
-// refusedByLibvirt tells the obstacles that libvirt itself enforces from those
-// that are the balancer's own rules.
-func refusedByLibvirt(r policy.Reason) bool {
-	switch r {
-	case policy.Passthrough, policy.HasSnapshot, policy.NotMigratable, policy.UnsafeStorage:
-		return true
-	default:
-		return false
-	}
-}
-
-// copy makes the incoming instance and sends the first page.
-func (w *World) copy(m *migration) {
-	if m.dst.libvirt == libvirtIsDown {
-		w.refuse(m, policy.Unreachable, "unable to connect to server: Connection refused")
-		return
-	}
-	if why, detail := w.unfit(m.dst, m.dom, m.src.facts); why != policy.OK {
-		w.refuse(m, why, detail)
-		return
-	}
-	m.in = m.dst.add(m.dom, policy.StatePaused, m.out.history)
-	m.in.job = policy.MigratingIn
-	m.phase, m.iteration = copying, 1
-	m.size = int64(m.dom.spec.Memory)
-	w.observer.arriving(w, m)
+	heard   bool // the outcome has reached who asked for the migration
 }
 
 // pass lets time go by at the present rates.
@@ -297,49 +198,6 @@ func (w *World) iterate(m *migration) {
 	}
 	m.iteration++
 	m.size, m.sent, m.dirtied = dirtied, counter{}, counter{}
-}
-
-// watchConnections starts and stops the clocks of broken connections. What
-// flows between two QEMUs is given up with the connection of their libvirts.
-func (w *World) watchConnections() {
-	for _, m := range w.migrations {
-		if m.phase == queued {
-			continue
-		}
-		m.silent = m.broken || m.src.cut || m.dst.cut || m.dst.off ||
-			m.src.libvirt == libvirtHangs || m.dst.libvirt == libvirtHangs
-		switch {
-		case !m.silent:
-			m.giveUp = forever
-		case m.giveUp == forever:
-			m.giveUp = w.now + time.Duration(w.migration.Keepalive)
-		}
-	}
-}
-
-// shareLinks sets the rates at which migrations go on.
-func (w *World) shareLinks() {
-	outgoing, incoming := make(map[*host]int64), make(map[*host]int64)
-	for _, m := range w.migrations {
-		if m.moving() {
-			outgoing[m.src]++
-			incoming[m.dst]++
-		}
-	}
-	for _, m := range w.migrations {
-		if m.phase != copying {
-			continue
-		}
-		m.dirtyRate = int64(m.dom.spec.DirtyRate) * (100 - m.out.throttle) / 100
-		if !m.moving() {
-			m.rate = 0
-			continue
-		}
-		m.rate = max(1, min(int64(m.src.spec.Link)/outgoing[m.src], int64(m.dst.spec.Link)/incoming[m.dst]))
-		if limit := int64(m.transfer.Bandwidth); limit > 0 {
-			m.rate = min(m.rate, limit)
-		}
-	}
 }
 
 // progress is what libvirt's job statistics say.

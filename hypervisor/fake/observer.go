@@ -18,8 +18,6 @@ type observer struct {
 
 	wrong   map[*domain]int  // on how many hosts each runs that should not
 	excused map[*domain]bool // a fault made it run twice or not at all
-	peakIn  map[*host]int
-	peakOut map[*host]int
 }
 
 // MigrationRecord is one migration that has ended.
@@ -35,8 +33,8 @@ type MigrationRecord struct {
 }
 
 // Violations says what must never happen and did without a fault that asks for
-// it: a domain that ran on two hosts or on none, a restart that nobody asked
-// for, a host that was given more memory to run than it has. Empty is good.
+// it: a domain that ran on two hosts or on none, a host that was given more to
+// run than it has memory for. Empty is good.
 func (w *World) Violations() []string {
 	w.lock()
 	defer w.unlock()
@@ -44,7 +42,7 @@ func (w *World) Violations() []string {
 }
 
 // Incidents says what of the same kind happened because a fault or a person
-// made it happen, restarts included.
+// made it happen, and which domains were started; see also Boots.
 func (w *World) Incidents() []string {
 	w.lock()
 	defer w.unlock()
@@ -63,8 +61,10 @@ func (w *World) Migrations() []MigrationRecord {
 func (w *World) Peak(host string) (in, out int) {
 	w.lock()
 	defer w.unlock()
-	h := w.hostByName[host]
-	return w.observer.peakIn[h], w.observer.peakOut[h]
+	if h := w.hostByName[host]; h != nil {
+		return h.inbound.most, h.outbound.most
+	}
+	return 0, 0
 }
 
 // Boots counts the starts of a domain.
@@ -95,22 +95,20 @@ func (w *World) RunsOn(domain string) []string {
 	return names
 }
 
-func (o *observer) begin() {
-	o.wrong, o.excused = make(map[*domain]int), make(map[*domain]bool)
-	o.peakIn, o.peakOut = make(map[*host]int), make(map[*host]int)
+func newObserver() observer {
+	return observer{wrong: make(map[*domain]int), excused: make(map[*domain]bool)}
 }
 
 // look compares the world with what must hold at every instant.
 func (o *observer) look(w *World) {
-	in, out := make(map[*host]int), make(map[*host]int)
+	for _, h := range w.hosts {
+		h.inbound.now, h.outbound.now = 0, 0
+	}
 	for _, m := range w.migrations {
-		if m.phase == queued || m.phase == ended {
-			continue
+		if m.phase != queued && m.phase != ended {
+			m.src.outbound.set(m.src.outbound.now + 1)
+			m.dst.inbound.set(m.dst.inbound.now + 1)
 		}
-		out[m.src]++
-		in[m.dst]++
-		o.peakOut[m.src] = max(o.peakOut[m.src], out[m.src])
-		o.peakIn[m.dst] = max(o.peakIn[m.dst], in[m.dst])
 	}
 	for _, d := range w.domains {
 		n, expected := d.running(), 1

@@ -91,47 +91,6 @@ func (w *World) targetGone(m *migration) {
 	}
 }
 
-// leftover is an incoming instance whose migration has ended without the
-// target hearing of it: it goes away when the target gives the connection up.
-type leftover struct {
-	in *instance
-	at time.Duration
-}
-
-// due is when the leftover goes away; a libvirt that hangs does nothing.
-func (l leftover) due(now time.Duration) time.Duration {
-	if l.in.host.libvirt == libvirtHangs {
-		return forever
-	}
-	return max(now, l.at)
-}
-
-// abandon makes what a migration has on the target a leftover until then.
-func (w *World) abandon(m *migration, until time.Duration) {
-	if m.in != nil {
-		w.leftovers = append(w.leftovers, leftover{m.in, until})
-		m.in = nil
-	}
-}
-
-// drop removes what a migration has on the target.
-func (w *World) drop(m *migration) {
-	if m.in != nil {
-		m.dst.remove(m.in)
-		m.in = nil
-	}
-}
-
-// dropLeftovers removes all from a host.
-func (w *World) dropLeftovers(h *host) {
-	w.leftovers = slices.DeleteFunc(w.leftovers, func(l leftover) bool {
-		if l.in.host == h {
-			h.remove(l.in)
-		}
-		return l.in.host == h
-	})
-}
-
 func (w *World) libvirtHang(h *host) {
 	if !h.off && h.libvirt == libvirtAnswers {
 		h.libvirt = libvirtHangs

@@ -88,15 +88,6 @@ func (w *World) end(m *migration, o policy.Outcome) {
 	w.conclude(m, o)
 }
 
-// leave clears the target up, as soon as it can hear of it.
-func (w *World) leave(m *migration) {
-	if m.silent && (w.now < m.giveUp || m.dst.libvirt == libvirtHangs) {
-		w.abandon(m, m.giveUp)
-	} else {
-		w.drop(m)
-	}
-}
-
 // conclude writes the outcome down.
 func (w *World) conclude(m *migration, o policy.Outcome) {
 	if m.out != nil {
@@ -108,6 +99,7 @@ func (w *World) conclude(m *migration, o policy.Outcome) {
 	o.Duration = w.now - m.began
 	o.Transferred = policy.Bytes(m.before + m.sent.whole)
 	m.phase, m.outcome = ended, o
+	w.untold = append(w.untold, m)
 	w.observer.moved(w, m)
 	if m.dom != nil && m.dom.quitting {
 		w.shutdown(m.dom)
@@ -146,16 +138,6 @@ func (w *World) abort(m *migration) {
 	w.notify()
 }
 
-// operatorMigrate is a migration that a person starts on the source.
-func (w *World) operatorMigrate(d *domain, to *host) {
-	for _, i := range d.instances {
-		if i.runs() {
-			w.begin(i.host, transferTo(d.id, to), true)
-			return
-		}
-	}
-}
-
 func (w *World) inSwitchOver(d *domain) bool {
 	for _, m := range w.migrations {
 		if m.dom == d && m.phase == switching {
@@ -163,13 +145,4 @@ func (w *World) inSwitchOver(d *domain) bool {
 		}
 	}
 	return false
-}
-
-// unfit says why libvirt on the target would refuse a domain; memory is not
-// among it, for QEMU takes that only when it is used.
-func (w *World) unfit(h *host, d *domain, from policy.HostFacts) (policy.Reason, string) {
-	if h.instance(d.id) != nil {
-		return policy.AlreadyThere, "domain '" + d.spec.Name + "' is already active"
-	}
-	return d.spec.unfit(h.spec, from, h.facts)
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/virtbalance/virtbalance/policy"
 )
 
-// Report is a world at an instant, for people and for tests.
+// Report is a world at an instant, for people and for tests. Of what has
+// happened it holds the newest hundred of each kind.
 type Report struct {
 	At         time.Time         `json:"at"`
 	Hosts      []HostReport      `json:"hosts"`
@@ -44,9 +45,9 @@ func (w *World) Report() Report {
 	defer w.unlock()
 	r := Report{
 		At:         w.at(w.now),
-		Migrations: slices.Clone(w.observer.migrations),
-		Violations: slices.Clone(w.observer.violations),
-		Incidents:  slices.Clone(w.observer.incidents),
+		Migrations: newest(w.observer.migrations),
+		Violations: newest(w.observer.violations),
+		Incidents:  newest(w.observer.incidents),
 	}
 	for _, h := range w.hosts {
 		hr := HostReport{
@@ -62,6 +63,11 @@ func (w *World) Report() Report {
 		r.Hosts = append(r.Hosts, hr)
 	}
 	return r
+}
+
+func newest[T any](all []T) []T {
+	const most = 100
+	return slices.Clone(all[max(0, len(all)-most):])
 }
 
 // String is the world as text, one line per host and one per domain.

@@ -30,6 +30,7 @@ type World struct {
 	faults []Fault
 
 	migrations []*migration // running or queued, in the order in which they were asked for
+	untold     []*migration // ended, and who asked does not know yet
 	leftovers  []leftover   // half-made instances whose source is gone
 	attempts   []*Attempt   // whose end somebody waits for with Then
 
@@ -56,7 +57,7 @@ func newWorld(s Spec, start time.Time, live bool) (*World, error) {
 	}
 	w := &World{
 		live: live, start: start, migration: s.Migration,
-		faults: slices.Clone(s.Faults), changed: make(chan struct{}),
+		faults: slices.Clone(s.Faults), changed: make(chan struct{}), observer: newObserver(),
 		hostByName:   make(map[string]*host, len(s.Hosts)),
 		domainByName: make(map[string]*domain, len(s.Domains)),
 		domainByID:   make(map[policy.DomainID]*domain, len(s.Domains)),
@@ -69,7 +70,6 @@ func newWorld(s Spec, start time.Time, live bool) (*World, error) {
 	for _, spec := range s.Domains {
 		w.addDomain(spec)
 	}
-	w.observer.begin()
 	for _, a := range s.Timeline {
 		w.schedule(a)
 	}
@@ -214,6 +214,7 @@ func (w *World) fire() {
 // change of it.
 func (w *World) settle() {
 	w.migrations = slices.DeleteFunc(w.migrations, func(m *migration) bool { return m.phase == ended })
+	w.tell()
 	w.watchConnections()
 	w.shareLinks()
 	for _, h := range w.hosts {
