@@ -3,7 +3,6 @@ package libvirt
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -20,6 +19,18 @@ var (
 	errStuck   = errors.New("an earlier call on the domain has not returned")
 	errTooMany = errors.New("too many calls into libvirt never returned")
 )
+
+// callError says which call failed, in libvirt's words where they are its own.
+type callError struct {
+	what string
+	err  error
+}
+
+// Error implements error.
+func (e *callError) Error() string { return e.what + ": " + message(e.err) }
+
+// Unwrap makes libvirt's error code reachable.
+func (e *callError) Unwrap() error { return e.err }
 
 // calls runs functions that cannot be interrupted, each with a deadline after
 // which nobody waits for it any more.
@@ -61,7 +72,7 @@ type task struct {
 // it holds and return values only.
 func call[T any](ctx context.Context, c *calls, t task, fn func() (T, error)) (T, error) {
 	var none T
-	fail := func(err error) (T, error) { return none, fmt.Errorf("%s: %w", t.what, err) }
+	fail := func(err error) (T, error) { return none, &callError{t.what, err} }
 	if err := c.admit(ctx, t); err != nil {
 		if t.after != nil {
 			t.after()

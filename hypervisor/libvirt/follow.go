@@ -35,7 +35,7 @@ func (h *Hypervisor) Watch(ctx context.Context, id policy.DomainID, progress fun
 	if err != nil {
 		return f.outcome(policy.Unknown, policy.NotLocated, err.Error())
 	}
-	defer p.end()
+	defer p.release()
 	return f.follow(ctx, p, policy.Outcome{})
 }
 

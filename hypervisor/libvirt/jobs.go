@@ -32,12 +32,10 @@ func read(d *lv.Domain) (reading, error) {
 	switch {
 	case err == nil:
 		r.job, r.progress = jobOf(stats), progressOf(stats)
-	case hasCode(err, lv.ERR_OPERATION_INVALID):
-		// The destination of a migration has no statistics, and says so with
-		// the code that also says that the domain has just stopped.
-		if r.job = migrationRole(r.state, r.reason, false); r.job == policy.NoJob {
-			return r, err
-		}
+	case hasCode(err, lv.ERR_OPERATION_UNSUPPORTED):
+		// How the destination of a migration answers: the statistics are
+		// available on the source only.
+		r.job = policy.MigratingIn
 	case noSupport(err): // a driver without jobs
 	default:
 		return r, err

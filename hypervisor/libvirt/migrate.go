@@ -35,24 +35,23 @@ func (h *Hypervisor) Migrate(ctx context.Context, t hypervisor.Transfer, progres
 	if err != nil {
 		return refused(policy.JobActive, err.Error())
 	}
+	defer p.release()
 	plan, f, err := h.plan(ctx, s, t)
 	switch {
 	case noDomain(err):
-		p.end()
 		return refused(policy.SourceGone, message(err))
 	case err != nil:
-		p.end()
 		return refused(policy.LibvirtError, "not started: "+message(err))
 	case f.Reason != policy.OK:
-		p.end()
 		return refused(f.Reason, f.Detail)
 	}
 
 	done := make(chan error, 1)
+	p.hold()
 	go func() {
 		// This may last for hours and is not counted among the calls; the
 		// pursuit is what says that it goes on.
-		defer p.end()
+		defer p.release()
 		done <- h.perform(p, t, plan)
 	}()
 	return h.accompany(ctx, p, began, plan, done, progress)
@@ -135,6 +134,8 @@ func makePlan(o MigrationOptions, t hypervisor.Transfer, persistent bool) plan {
 // errNotStarted marks what went wrong before libvirt was asked to migrate.
 type errNotStarted struct{ error }
 
+func (e errNotStarted) Unwrap() error { return e.error }
+
 // perform makes the call, on a connection of its own, and returns when libvirt
 // does.
 func (h *Hypervisor) perform(p *pursuit, t hypervisor.Transfer, plan plan) error {
@@ -167,13 +168,14 @@ func (h *Hypervisor) perform(p *pursuit, t hypervisor.Transfer, plan plan) error
 // libvirtd broke: the migration may be going on.
 type errCutOff struct{ error }
 
+func (e errCutOff) Unwrap() error { return e.error }
+
 // accompany reports progress until the migration ends or the caller leaves.
 func (h *Hypervisor) accompany(ctx context.Context, p *pursuit, began time.Time, plan plan,
 	done <-chan error, progress func(policy.Progress),
 ) policy.Outcome {
 	f := follower{h: h, id: p.id, began: began, maxDowntime: plan.maxDowntime, postCopy: h.opts.Migration.PostCopy, progress: progress}
-	timer := time.NewTimer(progressFirst)
-	defer timer.Stop()
+	next := time.After(progressFirst)
 	for {
 		select {
 		case err := <-done:
@@ -183,9 +185,9 @@ func (h *Hypervisor) accompany(ctx context.Context, p *pursuit, began time.Time,
 				return f.outcome(policy.Failed, policy.Cancelled, "not started: "+ctx.Err().Error())
 			}
 			return f.left(ctx)
-		case <-timer.C:
-			f.poll(ctx)
-			timer.Reset(progressEvery)
+		case <-next:
+			_, _, _ = f.poll(ctx) // the end is told by done
+			next = time.After(progressEvery)
 		}
 	}
 }

@@ -149,7 +149,7 @@ func passthrough(s *subject) finding {
 		}
 	}
 	for _, i := range s.dom.Devices.Inputs {
-		if i.Source != nil {
+		if i.Source != nil && (i.Source.Passthrough != nil || i.Source.EVDev != nil) {
 			return held("input device of this host")
 		}
 	}

@@ -17,6 +17,7 @@ type pursuit struct {
 	final chan *lv.DomainJobInfo
 
 	mu       sync.Mutex
+	holders  int  // the follower, and whoever waits for libvirt's call
 	started  bool // libvirt is being asked, or has been
 	deserted bool // the caller left before that: do not ask
 }
@@ -28,16 +29,30 @@ func (h *Hypervisor) pursue(id policy.DomainID) (*pursuit, error) {
 	if h.moves[id] != nil {
 		return nil, fmt.Errorf("a migration of domain %s is being followed already", id)
 	}
-	p := &pursuit{h: h, id: id, final: make(chan *lv.DomainJobInfo, 1)}
+	p := &pursuit{h: h, id: id, final: make(chan *lv.DomainJobInfo, 1), holders: 1}
 	h.moves[id] = p
 	return p, nil
 }
 
-// end takes the pursuit off the list.
-func (p *pursuit) end() {
-	p.h.mu.Lock()
-	defer p.h.mu.Unlock()
-	delete(p.h.moves, p.id)
+// hold keeps the pursuit on the list until one more release.
+func (p *pursuit) hold() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holders++
+}
+
+// release takes the pursuit off the list when nobody is concerned any more:
+// libvirt's call may outlast the caller, and the figures come after the call.
+func (p *pursuit) release() {
+	p.mu.Lock()
+	p.holders--
+	last := p.holders == 0
+	p.mu.Unlock()
+	if last {
+		p.h.mu.Lock()
+		defer p.h.mu.Unlock()
+		delete(p.h.moves, p.id)
+	}
 }
 
 // start reports whether the migration may be asked for. After that it cannot

@@ -232,9 +232,13 @@ func (r *registry) toAsk(scan int) []policy.DomainID {
 func (r *registry) jobIs(id policy.DomainID, j policy.Job, state policy.DomainState, reason int, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k := r.domains[id]; k != nil {
-		k.job, k.asked, k.askedState, k.askedReason = j, at, state, reason
+	k := r.domains[id]
+	if k == nil { // not in a sample yet; the next one drops it if it is gone
+		k = &knowledge{verdict: notInspected}
+		r.domains[id] = k
+		r.wake()
 	}
+	k.job, k.asked, k.askedState, k.askedReason = j, at, state, reason
 }
 
 // Obstacle returns why the domain cannot be moved, with the detail for people,
