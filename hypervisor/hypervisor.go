@@ -34,6 +34,22 @@ type Description struct {
 
 	MemoryMax policy.Bytes     `json:"memory_max_bytes"`
 	Source    policy.HostFacts `json:"source"`
+
+	// Files are the files and devices that the domain needs, as the source
+	// sees them, so that the target can tell whether it sees the same.
+	Files []File `json:"files,omitempty"`
+}
+
+// File is a file or block device as one host sees it.
+type File struct {
+	Path string       `json:"path"`
+	Size policy.Bytes `json:"size_bytes,omitempty"`
+	// FileSystem is the type of the file system that holds it, in the words of
+	// the kernel's mount table.
+	FileSystem string `json:"file_system,omitempty"`
+	// Identity is equal on two hosts that see the same file and different on
+	// two that don't; empty where that cannot be told.
+	Identity string `json:"identity,omitempty"`
 }
 
 // Handoff is what the target sets on a domain that has arrived.

@@ -103,3 +103,30 @@ func machineType(a *arrival) finding {
 	}
 	return finding{}
 }
+
+// tscMatches compares the frequency of the time stamp counter for a guest that
+// counts on it. libvirt refuses a mismatch itself, but late.
+func tscMatches(a *arrival) finding {
+	wanted := tscFrequency(&a.dom)
+	here := a.site.tsc
+	if wanted == 0 || here.frequency == wanted || here.scaling {
+		return finding{}
+	}
+	if here.frequency == 0 {
+		return because(policy.CPUIncompatible, "the guest needs a TSC of %d Hz, and libvirt does not know that of this host", wanted)
+	}
+	return because(policy.CPUIncompatible, "the guest needs a TSC of %d Hz; this host has %d Hz and cannot scale it", wanted, here.frequency)
+}
+
+// tpmHere asks for swtpm where the guest has an emulated TPM.
+func tpmHere(a *arrival) finding {
+	if a.dom.Devices == nil {
+		return finding{}
+	}
+	for _, t := range a.dom.Devices.TPMs {
+		if t.Backend != nil && t.Backend.Emulator != nil && !a.site.tpm {
+			return because(policy.MachineUnsupported, "the guest has an emulated TPM, and there is no swtpm here")
+		}
+	}
+	return finding{}
+}

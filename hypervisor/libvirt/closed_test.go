@@ -20,7 +20,7 @@ import (
 var allowedCalls = []string{
 	// connection
 	"Close", "GetCapabilities", "GetDomainCapabilities", "GetHostname", "GetLibVersion", "GetVersion",
-	"IsAlive", "RegisterCloseCallback", "SetKeepAlive", "UnregisterCloseCallback", "CompareHypervisorCPU",
+	"GetFreePages", "IsAlive", "RegisterCloseCallback", "SetKeepAlive", "UnregisterCloseCallback", "CompareHypervisorCPU",
 	"GetFreePages",
 	// events
 	"DomainEventBlockJob2Register", "DomainEventDeregister", "DomainEventDeviceAddedRegister",

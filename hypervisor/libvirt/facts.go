@@ -22,6 +22,12 @@ type node struct {
 	name string
 
 	libvirtVersion, hypervisorVersion uint32
+
+	nodes, cpus map[int]bool // that exist, by number
+	tsc         struct {
+		frequency uint64 // Hz, zero if libvirt does not tell
+		scaling   bool
+	}
 }
 
 func readNode(c *lv.Connect) (node, error) {
@@ -30,15 +36,9 @@ func readNode(c *lv.Connect) (node, error) {
 	if err != nil {
 		return n, fmt.Errorf("read capabilities: %w", err)
 	}
-	var parsed struct {
-		Host struct {
-			UUID string `xml:"uuid"`
-		} `xml:"host"`
-	}
-	if err := xml.Unmarshal([]byte(caps), &parsed); err != nil {
+	if err := n.parse(caps); err != nil {
 		return n, fmt.Errorf("read capabilities: %w", err)
 	}
-	n.id = policy.HostID(strings.ToLower(strings.TrimSpace(parsed.Host.UUID)))
 	if n.name, err = c.GetHostname(); err != nil {
 		return n, fmt.Errorf("read the host's name: %w", err)
 	}
@@ -49,6 +49,43 @@ func readNode(c *lv.Connect) (node, error) {
 		return n, fmt.Errorf("read the hypervisor's version: %w", err)
 	}
 	return n, nil
+}
+
+// parse takes what is wanted from the capabilities.
+func (n *node) parse(capabilities string) error {
+	var c struct {
+		Host struct {
+			UUID     string `xml:"uuid"`
+			Counters []struct {
+				Name      string `xml:"name,attr"`
+				Frequency uint64 `xml:"frequency,attr"`
+				Scaling   string `xml:"scaling,attr"`
+			} `xml:"cpu>counter"`
+			Cells []struct {
+				ID   int `xml:"id,attr"`
+				CPUs []struct {
+					ID int `xml:"id,attr"`
+				} `xml:"cpus>cpu"`
+			} `xml:"topology>cells>cell"`
+		} `xml:"host"`
+	}
+	if err := xml.Unmarshal([]byte(capabilities), &c); err != nil {
+		return err
+	}
+	n.id = policy.HostID(strings.ToLower(strings.TrimSpace(c.Host.UUID)))
+	n.nodes, n.cpus = make(map[int]bool), make(map[int]bool)
+	for _, cell := range c.Host.Cells {
+		n.nodes[cell.ID] = true
+		for _, cpu := range cell.CPUs {
+			n.cpus[cpu.ID] = true
+		}
+	}
+	for _, t := range c.Host.Counters {
+		if t.Name == "tsc" {
+			n.tsc.frequency, n.tsc.scaling = t.Frequency, t.Scaling == "yes"
+		}
+	}
+	return nil
 }
 
 // errNoHostID is what a driver without host UUIDs (test:///) gets.

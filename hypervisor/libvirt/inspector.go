@@ -8,6 +8,7 @@ import (
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+	"libvirt.org/go/libvirtxml"
 )
 
 // Errors of Abort that a caller may want to tell apart.
@@ -109,7 +110,32 @@ func (h *Hypervisor) Describe(ctx context.Context, id policy.DomainID) (hypervis
 		return fail(err)
 	}
 	desc.Domain, desc.Source = id, facts
+	t := task{what: "look at the disks", limit: h.opts.CallDeadline, domain: id}
+	desc.Files, err = call(ctx, h.calls, t, func() ([]hypervisor.File, error) { return filesOf(desc.XML) })
+	if err != nil {
+		return fail(err)
+	}
 	return desc, nil
+}
+
+// filesOf looks at the files that a domain needs. One that is not there, or
+// that may not be looked at, is described as far as it can be.
+func filesOf(definition string) ([]hypervisor.File, error) {
+	var dom libvirtxml.Domain
+	if err := dom.Unmarshal(definition); err != nil {
+		return nil, err
+	}
+	var files []hypervisor.File
+	for _, n := range needs(&dom) {
+		seen, err := look(n.place())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n.what, err)
+		}
+		if !seen.missing {
+			files = append(files, seen.File)
+		}
+	}
+	return files, nil
 }
 
 func describe(d *lv.Domain) (hypervisor.Description, error) {

@@ -2,12 +2,10 @@ package libvirt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
-	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
 )
 
@@ -42,6 +40,15 @@ var arrivalChecks = []struct {
 	{check{"host CPU", 2}, hostCPU},
 	{check{"CPU model", 1}, cpuModel},
 	{check{"machine type", 3}, machineType},
+	{check{"TSC frequency", 4}, tscMatches},
+	{check{"disks", 9}, disksSeen},
+	{check{"media", 10}, mediaSeen},
+	{check{"directories", 14}, directoriesSeen},
+	{check{"networks", 12}, networksSeen},
+	{check{"TPM", 13}, tpmHere},
+	{check{"CPU numbers", 16}, cpusExist},
+	{check{"NUMA nodes", 15}, numaFits},
+	{check{"memory", 15}, memoryFits},
 }
 
 // Preflight says whether this host, as the target, could run the domain:
@@ -74,7 +81,7 @@ func (h *Hypervisor) Checks(ctx context.Context, d hypervisor.Description) ([]Ch
 	return results, nil
 }
 
-// Limits on what a source may send.
+// definitionMax bounds what a source may send.
 const definitionMax = 4 << 20
 
 // arrival gathers what the checks look at.
@@ -93,106 +100,8 @@ func (h *Hypervisor) arrival(ctx context.Context, d hypervisor.Description) (*ar
 	if err != nil {
 		return cannot(err)
 	}
-	facts, err := h.factsOf(s.node)
-	if err != nil {
+	if a.site, err = h.survey(ctx, s, a); err != nil {
 		return cannot(err)
 	}
-	t := task{what: "check for an arrival", limit: h.opts.CallDeadline, conn: s.control}
-	a.site, err = call(ctx, h.calls, t, func() (site, error) { return askLibvirt(s.control.lv, a) })
-	if err != nil {
-		return cannot(err)
-	}
-	a.site.facts = facts
 	return a, finding{}
-}
-
-// site is this host's side of the checks, for one arrival.
-type site struct {
-	facts policy.HostFacts
-
-	// uuidHere and nameHere say what already has the domain's UUID or name:
-	// empty if nothing has.
-	uuidHere, nameHere string
-
-	cpu     answer
-	machine answer
-}
-
-// answer is one that libvirt gave in words.
-type answer struct {
-	ok     bool
-	detail string
-}
-
-// askLibvirt asks everything that an arrival brings up. It runs inside a call.
-func askLibvirt(c *lv.Connect, a *arrival) (site, error) {
-	var s site
-	var err error
-	if s.uuidHere, s.nameHere, err = namesakes(c, a); err != nil {
-		return s, err
-	}
-	emulator, arch, machine := platform(&a.dom)
-	if _, err := c.GetDomainCapabilities(emulator, arch, machine, a.dom.Type, 0); err != nil {
-		if lost(err) {
-			return s, err
-		}
-		s.machine.detail = message(err)
-	} else {
-		s.machine.ok = true
-	}
-	s.cpu, err = compareCPU(c, &a.dom)
-	return s, err
-}
-
-// namesakes looks for a domain with the UUID or the name of the arrival.
-func namesakes(c *lv.Connect, a *arrival) (uuid, name string, err error) {
-	d, err := c.LookupDomainByUUIDString(string(a.Domain))
-	switch {
-	case err == nil:
-		uuid = presence(d)
-		_ = d.Free()
-	case !noDomain(err):
-		return "", "", err
-	}
-	d, err = c.LookupDomainByName(a.Name)
-	switch {
-	case err == nil:
-		name = presence(d)
-		_ = d.Free()
-	case !noDomain(err):
-		return "", "", err
-	}
-	return uuid, name, nil
-}
-
-// presence puts into words in which way a domain is there.
-func presence(d *lv.Domain) string {
-	name, _ := d.GetName()
-	uuid, _ := d.GetUUIDString()
-	how := "defined"
-	if active, err := d.IsActive(); err == nil && active {
-		how = "active"
-	}
-	return fmt.Sprintf("domain %s (%s) is %s here", name, uuid, how)
-}
-
-// platform is what the guest is emulated with.
-func platform(d *libvirtxml.Domain) (emulator, arch, machine string) {
-	if d.Devices != nil {
-		emulator = d.Devices.Emulator
-	}
-	if d.OS != nil && d.OS.Type != nil {
-		arch, machine = d.OS.Type.Arch, d.OS.Type.Machine
-	}
-	return emulator, arch, machine
-}
-
-// lost reports that an error is not libvirt's answer to the question but a
-// broken connection.
-func lost(err error) bool {
-	var e lv.Error
-	if !errors.As(err, &e) {
-		return true
-	}
-	return e.Domain == lv.FROM_RPC
 }
