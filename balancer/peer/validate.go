@@ -24,6 +24,10 @@ const (
 	nameMax   = 256
 	labelsMax = 64
 	xmlMax    = 400 << 10
+	// A guest has a few disks, each with its chain of backing files.
+	filesMax                 = 1024
+	pathMax                  = 4096
+	fileSizeMax policy.Bytes = 1 << 60
 )
 
 // Validate checks the form and the bounds of every field.
@@ -102,7 +106,7 @@ func validMove(m policy.Move) error {
 }
 
 func validDescription(d hypervisor.Description) error {
-	return first(
+	err := first(
 		uuid("description.domain", d.Domain),
 		text("description.name", d.Name, nameMax),
 		document("description.xml", d.XML),
@@ -110,7 +114,17 @@ func validDescription(d hypervisor.Description) error {
 		between("description.vcpus", d.VCPUs, 0, vcpusMax),
 		between("description.memory_max_bytes", d.MemoryMax, 0, memoryMax),
 		validFacts("description.source", d.Source),
+		between("description.files", len(d.Files), 0, filesMax),
 	)
+	for i := 0; err == nil && i < len(d.Files); i++ {
+		err = first(
+			text("description.files.path", d.Files[i].Path, pathMax),
+			between("description.files.size_bytes", d.Files[i].Size, 0, fileSizeMax),
+			text("description.files.file_system", d.Files[i].FileSystem, nameMax),
+			text("description.files.identity", d.Files[i].Identity, nameMax),
+		)
+	}
+	return err
 }
 
 func validFacts(key string, f policy.HostFacts) error {

@@ -67,6 +67,11 @@ func TestReserveRequestValidate(t *testing.T) {
 		"description.source.endpoint.m":  func(r *ReserveRequest) { r.Description.Source.Endpoint.Migration = "\n" },
 		"description.source.labels (65)": func(r *ReserveRequest) { r.Description.Source.Labels = make([]string, 65) },
 		"description.source.labels (\"":  func(r *ReserveRequest) { r.Description.Source.Labels = []string{"\n"} },
+		"description.files (1025)":       func(r *ReserveRequest) { r.Description.Files = make([]hypervisor.File, 1025) },
+		"description.files.path":         func(r *ReserveRequest) { r.Description.Files = []hypervisor.File{{Path: "\n"}} },
+		"description.files.size_bytes":   func(r *ReserveRequest) { r.Description.Files = []hypervisor.File{{Size: -1}} },
+		"description.files.file_system":  func(r *ReserveRequest) { r.Description.Files = []hypervisor.File{{FileSystem: "\n"}} },
+		"description.files.identity":     func(r *ReserveRequest) { r.Description.Files = []hypervisor.File{{Identity: "\n"}} },
 		"handoff.history.count (":        func(r *ReserveRequest) { r.Handoff.History.Count = math.MaxInt },
 	} {
 		r := validReserve()
@@ -146,7 +151,8 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{ReserveReply{}, 3},
 		{FinishRequest{}, 4},
 		{policy.Move{}, 13},
-		{hypervisor.Description{}, 9},
+		{hypervisor.Description{}, 10},
+		{hypervisor.File{}, 4},
 		{hypervisor.Handoff{}, 2},
 		{policy.MoveHistory{}, 3},
 		{policy.HostFacts{}, 9},
