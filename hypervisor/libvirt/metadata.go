@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ const (
 const (
 	metadataMax      = 64 << 10
 	metadataDepthMax = 32
-	moveCountMax     = 1 << 20
+	moveCountMax     = 10_000
 )
 
 var (
@@ -45,6 +46,10 @@ var (
 	// errHistory is the part of it that we write ourselves, and may replace.
 	errHistory = errors.New("the history in it cannot be read")
 )
+
+// uuidForm is what a host ID looks like. Anybody who may define a domain can
+// write its metadata, so what is read is bounded like a message of a stranger.
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // rules are our metadata of one domain.
 type rules struct {
@@ -134,8 +139,14 @@ func parseMoved(attrs []xml.Attr) (policy.MoveHistory, error) {
 		switch a.Name.Local {
 		case "last":
 			h.Last, err = time.Parse(time.RFC3339, a.Value)
+			if y := h.Last.Year(); err == nil && (y < 2000 || y > 2200) {
+				err = fmt.Errorf("the year %d is not within 2000..2200", y)
+			}
 		case "from":
 			h.From = policy.HostID(strings.ToLower(a.Value))
+			if !uuidForm.MatchString(string(h.From)) {
+				err = fmt.Errorf("%.40q is not a UUID", a.Value)
+			}
 		case "count":
 			h.Count, err = strconv.Atoi(a.Value)
 			if err == nil && (h.Count < 0 || h.Count > moveCountMax) {
