@@ -14,9 +14,12 @@ type Observer interface {
 	// Asked is told each answer that this host gave to a request for room.
 	Asked(why policy.Reason)
 	Promised(l policy.Ledger)
-	Fleet(hosts []policy.Host, now time.Time)
+	// Fleet is told the other hosts; a state is believed for staleAfter.
+	Fleet(hosts []policy.Host, now time.Time, staleAfter time.Duration)
 	Progress(p policy.Progress)
 	// Advanced is told each change of phase of an operation of this host.
 	Advanced(o operation.Operation)
 	JournalWritten(err error)
+	// JournalOpen is told how many operations are not closed.
+	JournalOpen(n int)
 }

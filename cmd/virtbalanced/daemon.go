@@ -7,10 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +20,8 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/config"
 	"github.com/virtbalance/virtbalance/balancer/gossip"
 	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/balancer/sdnotify"
+	"github.com/virtbalance/virtbalance/metrics"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -34,6 +35,8 @@ type daemon struct {
 	level         *slog.LevelVar
 
 	config   config.Config
+	notify   *sdnotify.Notifier
+	observer *observer
 	balancer atomic.Pointer[balancer.Balancer]
 	gossip   *gossip.Gossip
 	facts    policy.HostFacts
@@ -43,6 +46,11 @@ type daemon struct {
 // has ended.
 func (d *daemon) run(ctx context.Context, cfg config.Config) error {
 	d.config = cfg
+	var err error
+	d.notify, err = sdnotify.New(sdnotify.Options{Getenv: os.Getenv, PID: os.Getpid()})
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 
 	// What people and Prometheus look at comes first: it says what the daemon
@@ -53,20 +61,32 @@ func (d *daemon) run(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	g.Go(func() error { return server.Run(ctx, socket) })
-	observer := &observer{}
+	d.observer = newObserver(cfg.Metrics.Domains)
+	if cfg.Metrics.Listen != "" {
+		handler := metrics.Handler(metrics.HandlerOptions{Registry: d.observer.registry, Healthy: d.healthy, Ready: d.ready, Log: d.log.With("component", "metrics")})
+		if err := listenHTTP(ctx, g, "metrics.listen", cfg.Metrics.Listen, handler); err != nil {
+			return errors.Join(err, socket.Close())
+		}
+	}
 	// Started is not the same as balancing: libvirt may come up after us, and
 	// must not hold up the boot.
+	d.tell(d.notify.Ready())
 
 	g.Go(func() error {
-		err := d.start(ctx, g, server, observer)
+		err := d.start(ctx, g, server)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return err
 	})
 	g.Go(func() error { return d.reload(ctx) })
+	g.Go(func() error {
+		d.notify.Feed(ctx, d.fit, func(err error) { d.log.Error("the watchdog is not fed", "err", err) })
+		return nil
+	})
 
 	err = g.Wait()
+	d.tell(d.notify.Stopping())
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -75,7 +95,7 @@ func (d *daemon) run(ctx context.Context, cfg config.Config) error {
 
 // start waits for the hypervisor, and then makes and runs everything that needs
 // to know which host this is.
-func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Server, observer *observer) error {
+func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Server) error {
 	cfg := d.config
 	hypervisor, err := d.openHypervisor(ctx, g)
 	if err != nil {
@@ -131,7 +151,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 			DeadlineFactor: cfg.Libvirt.DeadlineFactor, DeadlineMin: cfg.Libvirt.DeadlineMin,
 			MaxDowntime: cfg.Libvirt.MaxDowntime, Bandwidth: cfg.Libvirt.Bandwidth,
 		},
-		Observer: observer, Log: d.log.With("component", "balancer"),
+		Observer: d.observer, Log: d.log.With("component", "balancer"),
 		NewID: func() policy.OpID { return policy.OpID(uuid.NewString()) },
 	})
 	if err != nil {
@@ -147,10 +167,13 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 	}
 	g.Go(func() error { return peerServer.Run(ctx) })
 
+	d.observer.watchGossip(d.gossip)
+	d.observer.watchPeers(peerServer, certificates)
 	server.Show(b)
 	d.balancer.Store(b)
 	d.log.Info("balancing", "host", d.facts.Name, "uuid", d.facts.ID, "mode", cfg.Mode.String(),
 		"capacity", d.facts.Capacity.CPU.String(), "memory", d.facts.Capacity.Memory.String())
+	d.tell(d.notify.Status("balancing"))
 	return b.Run(ctx)
 }
 
@@ -163,6 +186,7 @@ func (d *daemon) waitForFacts(ctx context.Context, h balancer.Hypervisor, server
 		}
 		why := fmt.Sprintf("waiting for the hypervisor: %v", err)
 		server.Waiting(why)
+		d.tell(d.notify.Status(why))
 		if wait == time.Second/4 {
 			d.log.Warn("waiting for the hypervisor", "err", err)
 		}
@@ -206,81 +230,20 @@ func (d *daemon) namesOf(id policy.HostID) ([]string, bool) {
 	return []string{host, e.Migration}, true
 }
 
-// certificates reads this host's certificates; nil where peer.insecure is set.
-func certificates(p config.Peer, log *slog.Logger) (*peer.Certificates, error) {
-	if p.Insecure {
-		return nil, nil //nolint:nilnil // insecure means none
-	}
-	files := peer.Files{
-		CA: p.CAFile, CRL: p.CRLFile, Cert: p.CertFile, Key: p.KeyFile,
-		ClientCert: p.ClientCertFile, ClientKey: p.ClientKeyFile,
-	}
-	return peer.NewCertificates(peer.CertificateOptions{
-		Files: files.WithCredentials(os.Getenv("CREDENTIALS_DIRECTORY")), Log: log,
-	})
-}
-
-// checkFiles reads what the configuration names, and returns every fault.
-func checkFiles(cfg config.Config) error {
-	_, keys := cfg.GossipKeys(os.Getenv)
-	_, certs := certificates(cfg.Peer, nil)
-	return errors.Join(keys, certs)
-}
-
-// reload applies the configuration file again at each SIGHUP, and keeps the old
-// configuration when there is anything wrong with the new one.
-func (d *daemon) reload(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-hangup:
-		}
-		if err := d.reloadOnce(ctx); err != nil {
-			d.log.Error("configuration not reloaded, the old one stays in force", "err", err)
-		}
-	}
-}
-
-func (d *daemon) reloadOnce(ctx context.Context) error {
-	next, err := config.Load(d.path)
-	if err != nil {
-		return err
-	}
-	live := config.Live(d.config, next)
-	if err := live.Validate(); err != nil {
-		return err
-	}
-	b := d.balancer.Load()
-	if b == nil {
-		return errors.New("the daemon is still starting")
-	}
-	keys, err := live.GossipKeys(os.Getenv)
-	if err != nil {
-		return err
-	}
-	if err := d.gossip.Rekey(keys); err != nil {
-		return err
-	}
-	changes, needRestart := config.Reloadable(d.config, next)
-	d.config = live
-	d.level.Set(live.LogLevel)
-	if err := d.gossip.SetFacts(d.complete(d.facts)); err != nil {
-		return err
-	}
-	if err := b.Retune(ctx, tuning(live)); err != nil {
-		return err
-	}
-	for _, c := range changes {
-		d.log.Info("configuration changed", "key", c.Key, "old", c.Old, "new", c.New)
-	}
-	for _, c := range needRestart {
-		d.log.Warn("configuration changed, but only a restart puts this in force", "key", c.Key, "old", c.Old, "new", c.New)
+// fit feeds the watchdog as long as the control loop comes round and libvirt's
+// event loop runs. Before there is a control loop, waiting is living.
+func (d *daemon) fit() error {
+	if why := d.healthy(); len(why) > 0 {
+		return errors.New(strings.Join(why, "; "))
 	}
 	return nil
+}
+
+// tell logs what systemd could not be told.
+func (d *daemon) tell(err error) {
+	if err != nil {
+		d.log.Warn("systemd not told", "err", err)
+	}
 }
 
 // tuning is what of the configuration the balancer works by.
@@ -290,31 +253,4 @@ func tuning(cfg config.Config) balancer.Tuning {
 		TimeConstant: cfg.Sampling.TimeConstant,
 		ReserveTTL:   cfg.Peer.ReserveTTL,
 	}
-}
-
-// listenSocket makes the unix socket, for its owner and group only. A socket
-// that a crash left behind is replaced; one that answers is not.
-func listenSocket(cfg config.API) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
-		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
-	}
-	if c, err := net.Dial("unix", cfg.Socket); err == nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("api.socket (%q): another virtbalanced answers there", cfg.Socket)
-	}
-	if err := os.Remove(cfg.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
-	}
-	old := syscall.Umask(0o117) // nobody else gets in between making and chmod
-	l, err := net.Listen("unix", cfg.Socket)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
-	}
-	if cfg.SocketGroup != "" {
-		if err := chgrp(cfg.Socket, cfg.SocketGroup); err != nil {
-			return nil, errors.Join(fmt.Errorf("api.socket_group (%q): %w", cfg.SocketGroup, err), l.Close())
-		}
-	}
-	return l, nil
 }

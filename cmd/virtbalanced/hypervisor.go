@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/user"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +27,7 @@ func (d *daemon) openHypervisor(ctx context.Context, g *errgroup.Group) (balance
 		if err != nil {
 			return nil, err
 		}
+		d.observer.watchLibvirt(h)
 		g.Go(func() error { return h.Run(ctx) })
 		return h, nil
 	case strings.HasPrefix(d.hypervisorURL, "sim:"):
@@ -56,17 +54,4 @@ func (d *daemon) libvirtOptions() libvirt.Options {
 		MoveTransient: l.MoveTransient, AssumeSharedPaths: l.AssumeSharedPaths,
 		CallDeadline: l.CallTimeout,
 	}
-}
-
-// chgrp gives a file to a group.
-func chgrp(path, group string) error {
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return err
-	}
-	gid, err := strconv.Atoi(g.Gid)
-	if err != nil {
-		return err
-	}
-	return os.Chown(path, -1, gid)
 }

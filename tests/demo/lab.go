@@ -99,7 +99,7 @@ func (t *labTheatre) Proof(guest string) (string, error) {
 	if err := record.Err(); err != nil {
 		return "", fmt.Errorf("guest %s was disturbed: %w", guest, err)
 	}
-	return fmt.Sprintf("its own counter has %d lines without a gap; its clock stood still for %.0f ms at most",
+	return fmt.Sprintf("No: its own counter has %d lines without a gap; its clock stood still for %.0f ms at most",
 		record.Lines, float64(record.LongestStop.Microseconds())/1000), nil
 }
 

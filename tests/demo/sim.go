@@ -43,7 +43,7 @@ func (t *simTheatre) Heat(context.Context) error {
 }
 
 func (t *simTheatre) Proof(string) (string, error) {
-	return "the simulated world counts every instant at which a guest runs on no host or on two", nil
+	return "On simulated hosts there is no console to read; run it where real ones can run", nil
 }
 
 func (t *simTheatre) Down(ctx context.Context) error {

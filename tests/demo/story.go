@@ -61,7 +61,7 @@ func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
 			if err != nil {
 				return err
 			}
-			say("h1 is relieved: %s, below its high mark. Proof that %s never stopped: %s.",
+			say("h1 is relieved: %s, below its high mark. Did %s ever stop? %s.",
 				frame.hosts[0].cpu(), ended.Move.Name, proof)
 			return nil
 		}
@@ -203,11 +203,10 @@ func (h hostFrame) bar() string {
 		}
 	}
 	var guests policy.Fraction
-	shades := []rune("█▓▒▚")
-	for i, d := range h.domains {
+	for _, d := range h.domains {
 		share := d.Demand.Share(policy.CPU, h.Host.Capacity)
 		guests += share
-		fill(share, shades[i%len(shades)])
+		fill(share, shade(d.Name))
 	}
 	if rest := h.cpu() - guests; rest > 0 {
 		fill(rest, '░')
@@ -215,11 +214,17 @@ func (h hostFrame) bar() string {
 	return "[" + string(cells) + "]"
 }
 
+// shade is the same for a guest on every host.
+func shade(guest string) rune {
+	shades := []rune("▓█▒")
+	return shades[int(guest[0])%len(shades)]
+}
+
 // legend names the guests.
 func (h hostFrame) legend() string {
 	var words []string
 	for _, d := range h.domains {
-		words = append(words, fmt.Sprintf("%s %.0f%%", d.Name, 100*float64(d.Demand.Share(policy.CPU, h.Host.Capacity))))
+		words = append(words, fmt.Sprintf("%c %s %.0f%%", shade(d.Name), d.Name, 100*float64(d.Demand.Share(policy.CPU, h.Host.Capacity))))
 	}
 	return strings.Join(words, "  ")
 }
