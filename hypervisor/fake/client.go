@@ -25,7 +25,8 @@ type Client struct {
 func Dial(socket string) *Client { return &Client{socket: socket} }
 
 // Hypervisor returns the hypervisor of one host, the first one if host is
-// empty. It asks the world once, so that a wrong name or socket shows.
+// empty. It asks the world once, so that a wrong name shows. A world that is
+// not served yet is like a libvirt that is down: calls fail until it is.
 func (c *Client) Hypervisor(ctx context.Context, host string) (*Hypervisor, error) {
 	r := remote{c: c, host: host}
 	if _, err := r.Facts(ctx); err != nil && !errors.Is(err, ErrDown) && !errors.Is(err, ErrHung) {
@@ -52,7 +53,7 @@ func (c *Client) call(ctx context.Context, r request, result any, progress func(
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", c.socket)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.Call, err)
+		return fmt.Errorf("%s: %w: %w", r.Call, ErrDown, err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { hangUp(conn) })
@@ -128,25 +129,31 @@ func (r remote) Sample(ctx context.Context) (policy.Sample, error) {
 }
 
 func (r remote) Migrate(ctx context.Context, t hypervisor.Transfer, progress func(policy.Progress)) policy.Outcome {
-	return r.follow(ctx, request{Call: callMigrate, Host: r.host, Transfer: &t}, progress)
+	o, err := r.follow(ctx, request{Call: callMigrate, Host: r.host, Transfer: &t}, progress)
+	if errors.Is(err, ErrDown) { // nobody was asked
+		o.Result, o.Reason = policy.Failed, policy.LibvirtError
+	}
+	return o
 }
 
 func (r remote) Watch(ctx context.Context, id policy.DomainID, progress func(policy.Progress)) policy.Outcome {
-	return r.follow(ctx, request{Call: callWatch, Host: r.host, Domain: id}, progress)
+	o, _ := r.follow(ctx, request{Call: callWatch, Host: r.host, Domain: id}, progress)
+	return o // which says that nothing is known, if that is so
 }
 
-// follow waits for an outcome. Without an answer nothing is known.
-func (r remote) follow(ctx context.Context, q request, progress func(policy.Progress)) policy.Outcome {
+// follow waits for an outcome. Without an answer nothing is known, and the
+// error says why.
+func (r remote) follow(ctx context.Context, q request, progress func(policy.Progress)) (policy.Outcome, error) {
 	began := time.Now()
 	var o policy.Outcome
 	err := r.c.call(ctx, q, &o, progress)
 	switch {
 	case err == nil:
-		return o
+		return o, nil
 	case ctx.Err() != nil:
-		return policy.Outcome{Reason: policy.NotLocated, Detail: err.Error(), Duration: time.Since(began)}
+		return policy.Outcome{Reason: policy.NotLocated, Detail: err.Error(), Duration: time.Since(began)}, err
 	default:
-		return policy.Outcome{Reason: policy.ConnectionLost, Detail: err.Error(), Duration: time.Since(began)}
+		return policy.Outcome{Reason: policy.ConnectionLost, Detail: err.Error(), Duration: time.Since(began)}, err
 	}
 }
 

@@ -168,6 +168,29 @@ func TestServeByURL(t *testing.T) {
 	}
 }
 
+// Daemons may start before the world does.
+func TestWorldThatIsNotThereYet(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "world.sock")
+	h1 := open(t, "sim:unix:"+socket)
+	if _, err := h1.Facts(t.Context()); !errors.Is(err, fake.ErrDown) || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("facts: %v", err)
+	}
+	if o := h1.Migrate(t.Context(), to("vm1", "h2"), nil); o.Result != policy.Failed {
+		t.Errorf("migrate: %+v", o)
+	}
+	if o := h1.Watch(t.Context(), fake.DomainID("vm1"), nil); o.Result != policy.Unknown {
+		t.Errorf("watch: %+v", o)
+	}
+	server, err := fake.Listen(socket, newLive(t, pair()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if facts, err := h1.Facts(t.Context()); err != nil || facts.Name != "h1" {
+		t.Errorf("%+v, %v", facts, err)
+	}
+}
+
 // A socket that a killed server has left is taken over; a file is not.
 func TestListenTakesOverADeadSocket(t *testing.T) {
 	dir := t.TempDir()
