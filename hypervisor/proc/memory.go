@@ -21,8 +21,6 @@ type Memory struct {
 	// Available alone makes a healthy machine look full. Zero without ZFS.
 	ARCReclaimable uint64
 
-	SwapTotal, SwapFree uint64
-
 	// HugePages of the default size. They are taken out of Available whether
 	// used or not, so guests on huge pages are counted in pages, not here.
 	HugePagesTotal, HugePagesFree uint64 // pages
@@ -95,17 +93,15 @@ func parseMeminfo(path string, b []byte) (Memory, error) {
 	return m, nil
 }
 
-// field returns where the value of a meminfo key belongs, or nil.
+// field returns where the value of a meminfo key belongs, or nil. Keys that
+// nothing is done with are not even looked at: lxcfs has been seen to say
+// "SwapFree: 18446744073709551360 kB".
 func (m *Memory) field(key string) *uint64 {
 	switch key {
 	case "MemTotal:":
 		return &m.Total
 	case "MemAvailable:":
 		return &m.Available
-	case "SwapTotal:":
-		return &m.SwapTotal
-	case "SwapFree:":
-		return &m.SwapFree
 	case "HugePages_Total:":
 		return &m.HugePagesTotal
 	case "HugePages_Free:":

@@ -145,7 +145,7 @@ const meminfoText = `MemTotal:       1000 kB
 MemFree:         100 kB
 MemAvailable:    400 kB
 SwapTotal:        50 kB
-SwapFree:         40 kB
+SwapFree:         18446744073709551360 kB
 HugePages_Total:      16
 HugePages_Free:        4
 Hugepagesize:       2048 kB
@@ -153,7 +153,7 @@ Hugepagesize:       2048 kB
 
 func TestMemory(t *testing.T) {
 	want := proc.Memory{
-		Total: 1000 << 10, Available: 400 << 10, SwapTotal: 50 << 10, SwapFree: 40 << 10,
+		Total: 1000 << 10, Available: 400 << 10,
 		HugePagesTotal: 16, HugePagesFree: 4, HugePageSize: 2 << 20,
 	}
 	m, err := root(t, "meminfo", meminfoText).Memory()

@@ -30,6 +30,11 @@ func TestRelief(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// A bare migration does not carry autostart over; the daemon's does.
+	if _, err := w.lab.Host("h1").Virsh(w.ctx, "autostart", "a1"); err != nil {
+		t.Fatal(err)
+	}
+
 	watches := map[string]*lab.Watch{}
 	for _, g := range []*lab.Guest{a, b} {
 		watch, err := g.Watch(w.ctx)
