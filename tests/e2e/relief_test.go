@@ -18,6 +18,7 @@ func TestRelief(t *testing.T) {
 	w := newShow(t, lab.Options{Hosts: 3}, s)
 	a := w.guest("h1", lab.GuestSpec{Name: "a1", Load: 10, Persistent: true, Autostart: true})
 	b := w.guest("h1", lab.GuestSpec{Name: "b1", Load: 10, Persistent: true, Autostart: true})
+	w.guest("h1", lab.GuestSpec{Name: "c1", Load: 10, Persistent: true})
 	w.guest("h2", lab.GuestSpec{Name: "a2", Load: 25, Persistent: true})
 	w.guest("h3", lab.GuestSpec{Name: "a3", Load: 5, Persistent: true})
 
