@@ -99,7 +99,7 @@ func finish() peer.FinishRequest {
 func loopback(policy.HostID) ([]string, bool) { return []string{"127.0.0.1"}, true }
 
 // serve runs host B until the test ends.
-func serve(t *testing.T, o peer.ServerOptions) (*peer.Server, policy.Endpoint) {
+func serve(t testing.TB, o peer.ServerOptions) (*peer.Server, policy.Endpoint) {
 	t.Helper()
 	if o.Self == "" {
 		o.Self = hostB
@@ -128,7 +128,7 @@ func serve(t *testing.T, o peer.ServerOptions) (*peer.Server, policy.Endpoint) {
 }
 
 // client asks as host A until the test ends.
-func client(t *testing.T, o peer.ClientOptions) *peer.Client {
+func client(t testing.TB, o peer.ClientOptions) *peer.Client {
 	t.Helper()
 	if o.Self == "" {
 		o.Self = hostA
@@ -139,7 +139,7 @@ func client(t *testing.T, o peer.ClientOptions) *peer.Client {
 	return c
 }
 
-func certificates(t *testing.T, f peer.Files) *peer.Certificates {
+func certificates(t testing.TB, f peer.Files) *peer.Certificates {
 	t.Helper()
 	c, err := peer.NewCertificates(peer.CertificateOptions{Files: f})
 	must(t, err)
@@ -147,7 +147,7 @@ func certificates(t *testing.T, f peer.Files) *peer.Certificates {
 }
 
 // eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if condition() {

@@ -281,6 +281,54 @@ func TestTheTotalIsBounded(t *testing.T) {
 	}
 }
 
+// Many hosts that send large bodies and never end them cost no more memory than
+// the total at once, which is 32 bodies.
+func TestUnfinishedBodiesAreBoundedInMemory(t *testing.T) {
+	s, endpoint := serve(t, peer.ServerOptions{Handler: unreachable(t), Insecure: true})
+	large := bytes.Repeat([]byte(" "), 1<<20-1)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	var hosts sync.WaitGroup
+	end := make(chan struct{})
+	for i := range 15 { // connections
+		r := newRaw(t, endpoint)
+		_, _, err := r.send("/v1/renew", nil, nil) // refused; the connection is open
+		must(t, err)
+		for j := range 8 {
+			hosts.Go(func() {
+				never, writer := io.Pipe()
+				defer writer.Close() //nolint:errcheck // ends the request
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					_, _, _ = r.send("/v1/reserve", io.MultiReader(bytes.NewReader(large), never), func(r *http.Request) {
+						r.Header.Set("Virtbalance-From", fmt.Sprintf("aaaaaaaa-0000-4000-8000-%06d%06d", i, j))
+					})
+				}()
+				select {
+				case <-ended:
+				case <-end:
+				}
+				_ = writer.Close()
+				<-ended
+			})
+		}
+	}
+	eventually(t, "what is over the total is refused", func() bool { return s.Refused(peer.RefusedRequestsTotal) >= 15*8-32 })
+	if grown := heap() - before; grown > 128<<20 {
+		t.Errorf("the heap has grown by %d MiB", grown>>20)
+	} else {
+		t.Logf("the heap has grown by %d MiB, both ends together", grown>>20)
+	}
+	close(end)
+	hosts.Wait()
+}
+
 // Connections of one address are bounded, and given back.
 func TestConnectionsAreBounded(t *testing.T) {
 	l := peer.DefaultLimits()
