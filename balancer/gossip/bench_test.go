@@ -108,6 +108,7 @@ func (f *fleet) totals() (sum gossip.Stats) {
 		s := h.Stats()
 		sum.Sent += s.Sent
 		sum.Accepted += s.Accepted
+		sum.JoinAttempts += s.JoinAttempts
 		sum.PacketsSent += s.PacketsSent
 		sum.PacketBytesSent += s.PacketBytesSent
 		sum.StreamBytesSent += s.StreamBytesSent

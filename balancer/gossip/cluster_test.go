@@ -29,6 +29,7 @@ type host struct {
 	*gossip.Gossip
 	id   policy.HostID
 	addr netip.AddrPort
+	node *gossiptest.Node
 	stop context.CancelFunc
 	done chan struct{}
 }
@@ -79,7 +80,7 @@ func (f *fleet) start(i int, mutate ...func(*gossip.Options)) *host {
 		f.tb.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &host{Gossip: g, id: o.Self.ID, addr: o.Listen, stop: cancel, done: make(chan struct{})}
+	h := &host{Gossip: g, id: o.Self.ID, addr: o.Listen, node: node, stop: cancel, done: make(chan struct{})}
 	f.runs.Go(func() {
 		defer close(h.done)
 		if err := g.Run(ctx); err != nil {
@@ -96,6 +97,11 @@ func (f *fleet) grow(n int, mutate ...func(*gossip.Options)) {
 	for i := 1; i <= n; i++ {
 		f.start(i, mutate...)
 	}
+}
+
+// remove takes a host out of the fleet; it goes on running.
+func (f *fleet) remove(h *host) {
+	f.hosts = slices.DeleteFunc(f.hosts, func(o *host) bool { return o == h })
 }
 
 // publish has every host say its state.

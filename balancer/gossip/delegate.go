@@ -69,7 +69,7 @@ func (d delegate) receive(batch []byte, relay bool) {
 
 // GetBroadcasts fills the room that memberlist leaves in a packet.
 func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	if batch := d.queue.take(limit-overhead, time.Now()); batch != nil {
+	if batch := d.queue.take(limit-overhead, time.Now(), sends(int(d.size.Load()), d.every())); batch != nil {
 		return [][]byte{batch}
 	}
 	return nil

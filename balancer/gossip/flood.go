@@ -38,14 +38,16 @@ func (g *Gossip) flooding(ctx context.Context) {
 	}
 }
 
-// send queues this host's digest now.
-func (g *Gossip) send() {
+// send queues this host's digest now, and returns it.
+func (g *Gossip) send() flood {
 	record, born, early := g.outbox.next(g.table.selfKey, time.Now(), g.every())
 	g.count.sent.Add(1)
 	if early {
 		g.count.early.Add(1)
 	}
-	g.queue.put(flood{host: g.table.selfKey, record: record, born: born})
+	f := flood{host: g.table.selfKey, record: record, born: born}
+	g.queue.put(f)
+	return f
 }
 
 func (g *Gossip) every() time.Duration { return interval(g.opts.Interval, int(g.size.Load())) }

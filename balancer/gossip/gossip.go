@@ -167,17 +167,28 @@ func (g *Gossip) Run(ctx context.Context) error {
 }
 
 // farewell tells the others that this host goes on purpose: it is then neither
-// missed nor looked for.
+// missed nor looked for. memberlist's own leave message does not say so to its
+// delegates.
 func (g *Gossip) farewell(list *memberlist.Memberlist) {
 	const (
 		patience = 5 * time.Second
 		ahead    = 600 * time.Millisecond // three rounds of gossip: the goodbye must overtake the leave
+		direct   = 64                     // told directly; the flood reaches nearly all of the rest
 	)
 	if g.size.Load() > 1 {
 		g.outbox.mu.Lock()
 		g.outbox.goodbye = true
 		g.outbox.mu.Unlock()
-		g.send()
+		goodbye := g.send().append(appendBatchHeader(nil), time.Now())
+		told := 0
+		for addr := range g.table.addresses() {
+			if told++; told > direct {
+				break
+			}
+			if err := list.SendToAddress(memberlist.Address{Addr: addr.String()}, goodbye); err != nil {
+				g.log.Debug("goodbye not sent", "addr", addr.String(), "err", err)
+			}
+		}
 		time.Sleep(ahead)
 	}
 	if err := list.Leave(patience); err != nil {

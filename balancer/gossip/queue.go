@@ -21,14 +21,23 @@ func (f flood) append(batch []byte, now time.Time) []byte {
 	return batch
 }
 
-// sends is how often each host sends each digest. The share z of the hosts that
-// a flood misses solves z = exp(-sends × (1-z)): 2 % with 4 sends, 0.7 % with
-// 5, 0.25 % with 6. At fleetRate digests a second, 6 sends of some 31 bytes fill
-// most of the 21 kB/s that memberlist's packets can carry.
+// sends returns how often each of n hosts sends each digest, if every host has
+// a new one each interval.
 //
-// memberlist's own queue sends 2 × ceil(log10(n+1)) times: 6 times from 100 to
-// 999 hosts, but only 4 times below, where there is room for more.
-const sends = 6
+// The share z of the hosts that a flood with f sends misses solves
+// z = exp(-f × (1-z)): 2 % with 4 sends, 0.25 % with 6, 0.03 % with 8. At
+// fleetRate digests a second, 6 sends of some 32 bytes fill most of the 21 kB/s
+// that memberlist's packets can carry; a smaller fleet has room for more.
+// (memberlist's own queue sends 2 × ceil(log10(n+1)) times: 4 below 100 hosts.)
+func sends(n int, every time.Duration) int {
+	room := sendsMin * fleetRate * every.Seconds() / float64(n)
+	return int(min(max(sendsMin, room), sendsMax))
+}
+
+const (
+	sendsMin = 6
+	sendsMax = 8
+)
 
 // queue holds the digests that are to be passed on, at most one of each host:
 // a newer one replaces an older. Those that were sent least go first, and among
@@ -38,7 +47,7 @@ type queue struct {
 	newest map[hostKey]*queued
 	// tiers are stacks of digests by the number of times they were sent. A
 	// digest that was replaced stays until it comes up or is swept.
-	tiers [sends][]*queued
+	tiers [sendsMax][]*queued
 	stale int
 }
 
@@ -82,7 +91,8 @@ func (q *queue) sweep() {
 }
 
 // take returns a batch of at most limit bytes, nil if there is nothing to send.
-func (q *queue) take(limit int, now time.Time) []byte {
+// A digest that has been sent the given number of times is done with.
+func (q *queue) take(limit int, now time.Time, sends int) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.newest) == 0 || limit < batchHeader+recordOverhead+recordMin {
@@ -105,7 +115,7 @@ func (q *queue) take(limit int, now time.Time) []byte {
 			case e.stale:
 				q.stale--
 				continue
-			case i+1 == sends:
+			case i+1 >= sends:
 				delete(q.newest, e.host)
 			default:
 				sent = append(sent, e)

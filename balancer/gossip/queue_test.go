@@ -34,7 +34,7 @@ func contents(t interface{ Fatal(...any) }, batch []byte) []string {
 	return got
 }
 
-// The queue against a model: each digest goes out exactly `sends` times unless
+// The queue against a model: each digest goes out exactly sendsMin times unless
 // a newer one of its host replaces it, no batch is longer than its limit, no
 // host is twice in one, and memory stays bounded.
 func TestQueueAgainstModel(t *testing.T) {
@@ -52,12 +52,12 @@ func TestQueueAgainstModel(t *testing.T) {
 				if w := model[i]; w != nil {
 					seq = w.seq + 1
 				}
-				model[i] = &waiting{seq: seq, left: sends}
+				model[i] = &waiting{seq: seq, left: sendsMin}
 				q.put(floodOf(policy.HostID(fmt.Sprint(i)), seq))
 			},
 			"take": func(t *rapid.T) {
 				limit := rapid.IntRange(0, 400).Draw(t, "limit")
-				batch := q.take(limit, noon)
+				batch := q.take(limit, noon, sendsMin)
 				if len(batch) > limit {
 					t.Fatalf("%d bytes, limit %d", len(batch), limit)
 				}
@@ -68,7 +68,7 @@ func TestQueueAgainstModel(t *testing.T) {
 					return
 				}
 				seen := make(map[int]bool)
-				most, least := 0, sends+1
+				most, least := 0, sendsMin+1
 				for _, text := range contents(t, batch) {
 					var i int
 					var seq uint32
@@ -109,6 +109,28 @@ func TestQueueAgainstModel(t *testing.T) {
 	})
 }
 
+func TestSends(t *testing.T) {
+	for _, tt := range []struct{ hosts, want int }{{1, 8}, {3, 8}, {100, 8}, {170, 7}, {200, 6}, {300, 6}, {3000, 6}} {
+		if got := sends(tt.hosts, interval(2*time.Second, tt.hosts)); got != tt.want {
+			t.Errorf("%d hosts: %d sends, want %d", tt.hosts, got, tt.want)
+		}
+	}
+}
+
+// A fleet that grows sends less often: what was sent often enough is done with.
+func TestFewerSendsThanBefore(t *testing.T) {
+	var q queue
+	q.put(floodOf("1", 1))
+	for range sendsMax - 1 {
+		if q.take(1000, noon, sendsMax) == nil {
+			t.Fatal("done too early")
+		}
+	}
+	if q.take(1000, noon, sendsMin) == nil || q.len() != 0 {
+		t.Errorf("%d wait after the last send", q.len())
+	}
+}
+
 func TestTheLastToComeGoFirst(t *testing.T) {
 	var q queue
 	for i := range 10 {
@@ -116,7 +138,7 @@ func TestTheLastToComeGoFirst(t *testing.T) {
 	}
 	room := batchHeader + 3*(recordOverhead+len(floodOf("0", 1).record))
 	for _, want := range []string{"[9:1 8:1 7:1]", "[6:1 5:1 4:1]", "[3:1 2:1 1:1]", "[0:1 3:1 2:1]"} {
-		if got := fmt.Sprint(contents(t, q.take(room, noon))); got != want {
+		if got := fmt.Sprint(contents(t, q.take(room, noon, sendsMin))); got != want {
 			t.Errorf("took %s, want %s", got, want)
 		}
 	}
@@ -134,7 +156,7 @@ func TestWaitingAddsUp(t *testing.T) {
 	}
 	f := flood{host: keyOf("b"), record: digest{host: keyOf("b"), epoch: 7, seq: 1}.append(nil), born: noon}
 	here.put(f)
-	first := here.take(1000, noon.Add(700*time.Millisecond))
+	first := here.take(1000, noon.Add(700*time.Millisecond), sendsMin)
 	if d := read(first); d.age != 700*time.Millisecond {
 		t.Errorf("age after waiting at the sender: %s", d.age)
 	}
@@ -147,10 +169,10 @@ func TestWaitingAddsUp(t *testing.T) {
 		}
 		there.put(news)
 	})
-	if d := read(there.take(1000, arrival.Add(500*time.Millisecond))); d.age != 1200*time.Millisecond {
+	if d := read(there.take(1000, arrival.Add(500*time.Millisecond), sendsMin)); d.age != 1200*time.Millisecond {
 		t.Errorf("age after waiting at the sender and at the relay: %s, want 1.2s", d.age)
 	}
-	if d := read(there.take(1000, arrival.Add(time.Hour))); d.age != 65535*time.Millisecond {
+	if d := read(there.take(1000, arrival.Add(time.Hour), sendsMin)); d.age != 65535*time.Millisecond {
 		t.Errorf("age after an hour: %s, want the most that fits", d.age)
 	}
 }
