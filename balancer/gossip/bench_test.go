@@ -39,7 +39,7 @@ func measure(tb testing.TB, n int, span time.Duration) figures {
 	fig.interval = f.hosts[0].Stats().Interval
 	// The news of a join of all at once takes up the packets for a while; what
 	// is measured is the steady state.
-	time.Sleep(time.Minute)
+	time.Sleep(time.Duration(n) * time.Second / 5)
 	silent := f.totals()
 
 	// The memory in MiB numbers the states, so that a receiver's state tells

@@ -113,12 +113,15 @@ func decodeDigest(b []byte) (digest, error) {
 
 // plausible reports whether a host of that capacity can be in that state. The
 // factors leave room for a measurement during a change of capacity; a claim
-// beyond them is a fault or a lie.
+// beyond them is a fault or a lie. A capacity of zero is one that the host does
+// not know yet.
 func plausible(s policy.HostState, capacity policy.Load) bool {
 	const usedMax, promisedMax = 2, 4
-	return s.Pressure <= 1 &&
-		s.Used.CPU <= usedMax*capacity.CPU+1000 && s.Used.Memory <= usedMax*capacity.Memory+policy.GiB &&
-		s.Promised.CPU <= promisedMax*capacity.CPU+1000 && s.Promised.Memory <= promisedMax*capacity.Memory+policy.GiB
+	within := func(l policy.Load, factor int64) bool {
+		return (capacity.CPU == 0 || l.CPU <= policy.MilliCPU(factor)*capacity.CPU) &&
+			(capacity.Memory == 0 || l.Memory <= policy.Bytes(factor)*capacity.Memory)
+	}
+	return s.Pressure <= 1 && within(s.Used, usedMax) && within(s.Promised, promisedMax)
 }
 
 // setAge writes the age into an encoded digest.

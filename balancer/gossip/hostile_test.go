@@ -134,12 +134,16 @@ func TestImpersonationIsAnswered(t *testing.T) {
 func TestHostsThatCannotBeMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
-		f.grow(3, func(o *gossip.Options) { o.MaxHosts = 4 })
+		var book logbook
+		f.grow(3, logTo(&book), func(o *gossip.Options) { o.MaxHosts = 4 })
 		f.within(soon, "3 together", f.whole(3))
 		mute := f.strangerAt(7, []byte("no facts"))
 		time.Sleep(soon)
 		if !f.whole(3)() || f.rejected(gossip.CauseBadMeta) == 0 {
 			t.Errorf("a host without facts: rejected %d", f.rejected(gossip.CauseBadMeta))
+		}
+		if n := book.count("level=WARN", "host refused", "peer="+string(mute.id), "facts"); n < 1 || n > 3 {
+			t.Errorf("three hosts said %d times that they refuse it, want each once at most:\n%s", n, &book)
 		}
 		fourth := f.strangerAt(8, facts(t, 8, 1))
 		f.within(soon, "a fourth host of four", f.whole(4))

@@ -24,6 +24,12 @@ const (
 	// joinFirst is the time to the second round while alone; it doubles to
 	// joinPeriod.
 	joinFirst = time.Second
+	// In its youth a host also exchanges all it knows with a random member, a
+	// few times. When a large fleet starts at once, some of the many messages
+	// "I am here" are lost on some hosts, and memberlist's own exchanges are two
+	// and a half minutes apart at 300 hosts.
+	youth      = time.Minute
+	youthPause = 20 * time.Second
 	// savePeriod is the time between two writes of the known hosts.
 	savePeriod = 5 * time.Minute
 )
@@ -35,7 +41,7 @@ func (g *Gossip) maintaining(ctx context.Context, list *memberlist.Memberlist) {
 	defer join.Stop()
 	save := time.NewTicker(savePeriod)
 	defer save.Stop()
-	pause := joinFirst
+	pause, began := joinFirst, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
@@ -52,8 +58,13 @@ func (g *Gossip) maintaining(ctx context.Context, list *memberlist.Memberlist) {
 		case <-save.C:
 			g.save()
 		case <-join.C:
-			g.seek(ctx, list)
-			if g.size.Load() > 1 {
+			young := time.Since(began) < youth
+			g.seek(ctx, list, young)
+			switch alone := g.size.Load() == 1; {
+			case alone:
+			case young:
+				pause = youthPause
+			default:
 				pause = joinPeriod
 			}
 			join.Reset(jittered(pause))
@@ -68,12 +79,20 @@ func jittered(d time.Duration) time.Duration {
 	return d*3/4 + rand.N(d/2)
 }
 
-// seek joins a few hosts that should be members and are not.
-func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist) {
+// seek joins a few hosts that should be members and are not, and in its youth
+// one that is.
+func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist, young bool) {
 	candidates := g.candidates(ctx)
 	answered := false
 	rand.Shuffle(len(candidates), func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
-	for _, addr := range candidates[:min(len(candidates), joinPerRound)] {
+	candidates = candidates[:min(len(candidates), joinPerRound)]
+	if young {
+		for addr := range g.table.addresses() { // in random order
+			candidates = append(candidates, addr)
+			break
+		}
+	}
+	for _, addr := range candidates {
 		if ctx.Err() != nil {
 			return
 		}
@@ -87,12 +106,12 @@ func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist) {
 		}
 		answered = true
 	}
-	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{advice: alone}) {
-		g.log.Warn(alone, "join", g.opts.Join)
+	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{advice: nobody}) {
+		g.log.Warn(nobody, "join", g.opts.Join)
 	}
 }
 
-const alone = "this host is alone: no host of the join list answers; trying for ever"
+const nobody = "this host is alone: no host of the join list answers; trying for ever"
 
 // candidates returns the addresses of the join list and of lost hosts at which
 // there is no member.

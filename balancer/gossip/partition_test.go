@@ -10,8 +10,9 @@ import (
 func TestPartitionHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n, cut = 12, 4
+		var book logbook
 		f := newFleet(t)
-		f.grow(n)
+		f.grow(n, logTo(&book))
 		f.publish(busy(1000))
 		f.within(time.Minute, "all 12 together", f.whole(n))
 
@@ -32,6 +33,10 @@ func TestPartitionHeals(t *testing.T) {
 			if got := h.Known(); got != n {
 				t.Errorf("after 3 minutes of partition host %d knows %d hosts, want %d: a minority must see that it is one", i+1, got, n)
 			}
+		}
+
+		if lost := book.count("host lost"); lost != 2*cut*(n-cut) {
+			t.Errorf("logged %d losses, want one of each host of the other side on each host, %d", lost, 2*cut*(n-cut))
 		}
 
 		f.net.Heal()

@@ -27,10 +27,15 @@ func (f *fleet) crash(h *host) {
 func TestGracefulLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 12
+		var book logbook
 		f := newFleet(t)
-		f.grow(n)
+		f.start(1, logTo(&book))
+		for i := 2; i <= n; i++ {
+			f.start(i)
+		}
 		f.publish(busy(1000))
 		f.within(time.Minute, "all together", f.seen(n-1))
+		time.Sleep(2 * time.Minute) // past the exchanges of a host's youth
 
 		gone := f.hosts[n-1]
 		f.remove(gone)
@@ -38,6 +43,10 @@ func TestGracefulLeave(t *testing.T) {
 		<-gone.done
 		took := f.within(3*time.Second, "the others have noticed", f.whole(n-1))
 		t.Logf("a host that left was gone everywhere %s after its end", took)
+
+		if joined, left := book.count("host joined"), book.count("host left", "host=hv012"); joined != n-1 || left != 1 {
+			t.Errorf("logged %d joins and %d times that the host left:\n%s", joined, left, &book)
+		}
 
 		attempts := f.totals().JoinAttempts
 		time.Sleep(3 * time.Minute)
@@ -105,11 +114,15 @@ func TestCrashAndRestart(t *testing.T) {
 // Two hosts with one ID: the first stays, the second must know.
 func TestCloneKnowsThatItIsOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var book logbook
 		f := newFleet(t)
 		f.grow(4)
 		f.within(soon, "4 together", f.whole(4))
-		clone := f.start(3, func(o *gossip.Options) { o.Listen = address(33) })
+		clone := f.start(3, logTo(&book), func(o *gossip.Options) { o.Listen = address(33) })
 		f.within(time.Minute, "the clone sees the conflict", clone.Conflict)
+		if book.count("level=WARN", "two hosts claim one ID", "peer="+string(hostID(3))) != 1 {
+			t.Errorf("the clone does not say so:\n%s", &book)
+		}
 		if f.hosts[0].Conflict() {
 			t.Error("a bystander is in conflict")
 		}

@@ -100,6 +100,16 @@ func TestPressureBeyondAllIsAbsurd(t *testing.T) {
 	}
 }
 
+func TestHostThatDoesNotKnowItsCapacityYet(t *testing.T) {
+	s := policy.HostState{Used: policy.Load{CPU: 12000, Memory: 99 * policy.GiB}, Flags: policy.Blind}
+	if !plausible(s, policy.Load{}) {
+		t.Error("its state is refused")
+	}
+	if plausible(s, policy.Load{CPU: 1000}) {
+		t.Error("the CPU that it knows does not count")
+	}
+}
+
 func TestNewEpochForgetsTheFormerLife(t *testing.T) {
 	table := tableOf(t)
 	table.accept(digest{host: keyOf("b"), epoch: 7, seq: 900}.append(nil), noon)
