@@ -19,7 +19,7 @@ func (c Config) Admit(v View, m Move) Reason {
 }
 
 func (c Config) admit(now time.Time, target Host, self HostID, m Move) Reason {
-	after := target.Committed().Plus(m.booked())
+	after := target.Committed().Plus(m.Booked())
 	switch {
 	case target.ID == m.From:
 		return SameHost

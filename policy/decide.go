@@ -39,7 +39,6 @@ type Verdict struct {
 // the next one. It changes neither argument.
 func (p Policy) Decide(v View, s State) (Decision, State) {
 	c := p.Config
-	v = v.normalized()
 	d := Decision{At: v.Now, Self: v.Self}
 
 	self, ok := v.Host(v.Self)
@@ -60,7 +59,7 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 		return d.hold(v, need), s
 	}
 
-	d = c.plan(v, s, d, why)
+	d = c.plan(v.normalized(), s, d, why)
 	switch {
 	case len(d.Plan) == 0:
 		d.Hold = NoFeasibleHost
@@ -98,7 +97,7 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 		return InFlight
 	case why == Drain:
 		return OK // settling is for judging the load, which a drain does not
-	case v.Now.Before(s.SettleUntil) || v.Ledger.count(v.Self, SettlingIn) > 0:
+	case v.Now.Before(s.SettleUntil):
 		return Settling
 	default:
 		return OK
@@ -152,6 +151,7 @@ func (d Decision) hold(v View, why Reason) Decision {
 	for _, dom := range v.Domains {
 		d.Verdicts = append(d.Verdicts, Verdict{Domain: dom.ID, Name: dom.Name, Reason: why})
 	}
+	sortVerdicts(d.Verdicts)
 	return d
 }
 

@@ -69,8 +69,9 @@ func (m Marks) Band(u Fraction) Band {
 // relief: OK if it does, else why not.
 //
 // Relief starts when SamplesOver of the last SamplesWindow samples were above
-// High, and ends when the smoothed use falls below Stop. In between a host that
-// is being relieved goes on, one that is not does not start.
+// High, or were forecast to be by the time that help would come; it ends when
+// use and forecast are below Stop. In between a host that is being relieved
+// goes on, one that is not does not start.
 func (c Config) detect(v View, s *State) Reason {
 	u := v.Utilization
 	if !u.Known || v.Now.Sub(u.At) > c.StaleAfter {
@@ -87,7 +88,7 @@ func (c Config) detect(v View, s *State) Reason {
 	}
 	// The window may still be full of a spike that is over, and a move done in
 	// thought changes the use but not the window.
-	s.Relieving = u.Smoothed >= c.Marks.Stop && (s.Relieving || over >= c.SamplesOver)
+	s.Relieving = max(u.Smoothed, u.Ahead) >= c.Marks.Stop && (s.Relieving || over >= c.SamplesOver)
 	switch {
 	case s.Relieving:
 		return OK
@@ -101,7 +102,7 @@ func (c Config) detect(v View, s *State) Reason {
 // count takes the sample into the window. State is a value: the old window
 // stays as it is.
 func (c Config) count(u Utilization, s *State) {
-	over := u.Recent >= c.Marks.High
+	over := max(u.Recent, u.Ahead) >= c.Marks.High
 	s.Counted = u.At
 	s.Over = append([]bool{over}, s.Over...)
 	s.Over = s.Over[:min(len(s.Over), c.SamplesWindow)]

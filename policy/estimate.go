@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// Estimator turns samples of counters into smoothed load: an exponentially
-// weighted moving average whose weight comes from the time that has elapsed,
+// Estimator turns samples of counters into load: how much it is, and how much
+// it is about to be.
 //
-//	estimate += (1 - exp(-dt/TimeConstant)) * (rate - estimate)
-//
-// so a late tick counts for as long as it covers and makes no spike.
+// What a domain demands is what it used and what its vCPUs waited for: on an
+// overloaded host use alone says only how the CPU was dealt out.
 //
 // It keeps the previous counters only. A counter that went back (lxcfs and
 // CPU hotplug do that) or that covers no time yields no rate, and the estimate
@@ -19,32 +18,38 @@ type Estimator struct {
 	// TimeConstant is the time after which a step shows to 63 %. Longer is
 	// calmer and sees later.
 	TimeConstant time.Duration
+	// Horizon is how far ahead a trend is followed: about the time from one
+	// decision to the end of the migration that the next would start. Longer
+	// acts earlier and on more false alarms; zero follows none.
+	Horizon time.Duration
 
 	prev    Sample
-	domains map[DomainID]domainEstimate
 	host    hostEstimate
+	domains map[DomainID]*domainEstimate
 }
 
 type hostEstimate struct {
-	cpu, stalled float64 // shares
-	seen         bool
+	cpu, demand, stalled series // shares
 }
 
 type domainEstimate struct {
-	prev      DomainCounters
-	at        time.Time
-	cpu, wait float64 // CPUs; share
-	seen      bool
+	prev         DomainCounters
+	at           time.Time // of prev
+	demand, wait series    // CPUs; share of the vCPUs' time
+	observed     time.Time // by the newest sample that listed the domain
 }
 
 // Utilization is the estimator's answer to one sample.
 type Utilization struct {
 	At time.Time
 	// Recent is the CPU share of the host over the last interval alone, what
-	// detection counts; Smoothed is the estimate.
+	// detection counts; Smoothed is the estimate. Both are of CPU used.
 	Recent, Smoothed Fraction
-	Pressure         Fraction
-	Memory           Bytes
+	// Ahead is the share that is forecast to be demanded by the estimator's
+	// horizon: with what domains waited for, so it may exceed 1.
+	Ahead    Fraction
+	Pressure Fraction
+	Memory   Bytes
 	// Known is false until two usable samples have been seen.
 	Known bool
 }
@@ -52,7 +57,9 @@ type Utilization struct {
 // without is the utilization as it is predicted to be once the load is gone.
 func (u Utilization) without(l, capacity Load) Utilization {
 	cpu := l.Share(CPU, capacity)
-	u.Recent, u.Smoothed = max(0, u.Recent-cpu), max(0, u.Smoothed-cpu)
+	for _, f := range []*Fraction{&u.Recent, &u.Smoothed, &u.Ahead} {
+		*f = max(0, *f-cpu)
+	}
 	u.Memory = max(0, u.Memory-l.Memory)
 	return u
 }
@@ -62,62 +69,93 @@ func (u Utilization) without(l, capacity Load) Utilization {
 func (e *Estimator) Observe(s Sample) Utilization {
 	u := Utilization{At: s.At, Memory: max(0, s.Host.MemoryTotal-s.Host.MemoryAvailable)}
 	dt := s.At.Sub(e.prev.At)
+	w := e.weight(dt)
+	var waited time.Duration
+	if s.DomainsKnown {
+		waited = e.observeDomains(s, dt, w)
+	}
 	if s.Host.Known {
+		total := s.Host.Total - e.prev.Host.Total
 		recent, ok := share(s.Host.Busy-e.prev.Host.Busy, s.Host.Total-e.prev.Host.Total)
 		if ok && e.prev.Host.Known && dt > 0 {
-			e.host.cpu = e.blend(e.host.cpu, recent, dt, e.host.seen)
+			e.host.cpu.observe(recent, dt, w)
+			e.host.demand.observe(recent+waited.Seconds()/total.Seconds(), dt, w)
 			if stalled, ok := share(s.Host.Stalled-e.prev.Host.Stalled, dt); ok && s.Host.PressureKnown && e.prev.Host.PressureKnown {
-				e.host.stalled = e.blend(e.host.stalled, stalled, dt, e.host.seen)
+				e.host.stalled.observe(stalled, dt, w)
 			}
-			e.host.seen = true
 			u.Recent, u.Known = Fraction(recent), true
 		}
 		e.prev.Host = s.Host
 	}
-	u.Smoothed, u.Pressure = Fraction(e.host.cpu), Fraction(e.host.stalled)
-	e.observeDomains(s)
+	u.Smoothed, u.Pressure = Fraction(e.host.cpu.level), Fraction(e.host.stalled.level)
+	u.Ahead = Fraction(e.host.demand.level + e.host.demand.change(e.Horizon, math.Inf(1)))
 	e.prev.At = s.At
 	return u
 }
 
-func (e *Estimator) observeDomains(s Sample) {
-	if !s.DomainsKnown {
-		return
+// weight is what a value that covers dt counts.
+func (e *Estimator) weight(dt time.Duration) float64 {
+	if e.TimeConstant <= 0 {
+		return 1 // remembers nothing
 	}
-	next := make(map[DomainID]domainEstimate, len(s.Domains))
+	return 1 - math.Exp(-dt.Seconds()/e.TimeConstant.Seconds())
+}
+
+// observeDomains takes in the domains of a sample, and returns for how long
+// their vCPUs have waited. Most of them cover the same interval, which counts
+// usual.
+func (e *Estimator) observeDomains(s Sample, interval time.Duration, usual float64) (waiting time.Duration) {
+	if e.domains == nil {
+		e.domains = make(map[DomainID]*domainEstimate, len(s.Domains))
+	}
 	for _, d := range s.Domains {
 		est, had := e.domains[d.ID]
 		if !had {
-			est = domainEstimate{prev: d, at: s.At}
+			est = &domainEstimate{}
+			e.domains[d.ID] = est
 		} else if dt := s.At.Sub(est.at); d.StatsKnown && est.prev.StatsKnown && dt > 0 {
+			w := usual
+			if dt != interval {
+				w = e.weight(dt)
+			}
 			used, waited := d.CPUTime-est.prev.CPUTime, d.Wait-est.prev.Wait
 			if used >= 0 && waited >= 0 { // else: restarted, or the counters were reset
-				est.cpu = e.blend(est.cpu, used.Seconds()/dt.Seconds(), dt, est.seen)
-				est.wait = e.blend(est.wait, waited.Seconds()/dt.Seconds()/float64(max(1, d.VCPUs)), dt, est.seen)
-				est.seen = true
+				waiting += waited
+				est.demand.observe((used+waited).Seconds()/dt.Seconds(), dt, w)
+				est.wait.observe(waited.Seconds()/dt.Seconds()/float64(max(1, d.VCPUs)), dt, w)
 			}
 		}
 		if d.StatsKnown || !had {
 			est.prev, est.at = d, s.At
 		}
-		next[d.ID] = est
+		est.observed = s.At
 	}
-	e.domains = next
+	for id, est := range e.domains {
+		if !est.observed.Equal(s.At) {
+			delete(e.domains, id) // gone from this host
+		}
+	}
+	return waiting
 }
 
-// Domain describes one domain of a sample, with the smoothed load that the
-// estimator has for it.
+// Domain describes one domain of a sample, with the load that the estimator
+// has for it.
 func (e *Estimator) Domain(c DomainCounters) Domain {
-	est := e.domains[c.ID]
-	return Domain{
+	d := Domain{
 		ID: c.ID, Name: c.Name, VCPUs: c.VCPUs,
-		Demand:    Load{CPU: MilliCPU(math.Round(est.cpu * 1000)), Memory: c.Memory},
+		Demand:    Load{Memory: c.Memory},
 		MemoryMax: max(c.MemoryMax, c.Memory),
-		Wait:      Fraction(est.wait),
-		Known:     est.seen,
 		Obstacle:  obstacle(c),
 		History:   c.History,
 	}
+	if est := e.domains[c.ID]; est != nil {
+		millis := func(cpus float64) MilliCPU { return MilliCPU(math.Round(cpus * 1000)) }
+		d.Known = est.demand.n > 0
+		d.Demand.CPU = millis(est.demand.level)
+		d.Trend = millis(est.demand.change(e.Horizon, float64(c.VCPUs)))
+		d.Wait = Fraction(est.wait.level)
+	}
+	return d
 }
 
 // obstacle is what keeps a domain where it is, as its counters tell it.
@@ -134,15 +172,6 @@ func obstacle(c DomainCounters) Reason {
 	default:
 		return OK
 	}
-}
-
-// blend moves old towards value by the weight of dt; the first value counts
-// whole.
-func (e *Estimator) blend(old, value float64, dt time.Duration, seen bool) float64 {
-	if !seen || e.TimeConstant <= 0 {
-		return value
-	}
-	return old + (1-math.Exp(-dt.Seconds()/e.TimeConstant.Seconds()))*(value-old)
 }
 
 // share is part/whole within 0..1, and whether it means anything.

@@ -159,3 +159,43 @@ func TestEstimatesStayWithinWhatWasMeasured(t *testing.T) {
 		}
 	})
 }
+
+func TestForecastFollowsATrendToTheHorizon(t *testing.T) {
+	e := &policy.Estimator{Horizon: time.Minute}
+	c := newCounters()
+	e.Observe(c.s)
+	e.Observe(c.after(10*time.Second, 0.50, 1.0))
+	u := e.Observe(c.after(10*time.Second, 0.55, 1.1))
+	if math.Abs(float64(u.Ahead)-0.85) > 1e-6 { // six times as far again
+		t.Errorf("forecast %v", u.Ahead)
+	}
+	if d := e.Domain(c.s.Domains[0]); d.Demand.CPU != 1100 || d.Trend != 600 {
+		t.Errorf("demand %v, trend %v", d.Demand.CPU, d.Trend)
+	}
+	for range 20 {
+		e.Observe(c.after(10*time.Second, 0.9, 1.9))
+	}
+	u = e.Observe(c.after(10*time.Second, 0.95, 1.99))
+	if d := e.Domain(c.s.Domains[0]); d.Demand.CPU+d.Trend > 2000 {
+		t.Errorf("two vCPUs are forecast to use %v", d.Demand.CPU+d.Trend)
+	}
+	u = e.Observe(c.after(10*time.Second, 0.1, 0.1))
+	if d := e.Domain(c.s.Domains[0]); u.Ahead < 0 || d.Demand.CPU+d.Trend < 0 {
+		t.Errorf("a negative forecast: %v, %v", u.Ahead, d.Demand.CPU+d.Trend)
+	}
+}
+
+func TestDemandIsUseAndWait(t *testing.T) {
+	e := &policy.Estimator{}
+	c := newCounters()
+	e.Observe(c.s)
+	c.s.Domains[0].Wait += 5 * time.Second
+	u := e.Observe(c.after(10*time.Second, 1, 1))
+	d := e.Domain(c.s.Domains[0])
+	if d.Demand.CPU != 1500 || math.Abs(float64(d.Wait)-0.25) > 1e-9 {
+		t.Errorf("demand %v, wait %v; half a CPU was waited for", d.Demand.CPU, d.Wait)
+	}
+	if u.Recent != 1 || math.Abs(float64(u.Ahead)-1.25) > 1e-9 {
+		t.Errorf("used %v, demanded %v; half of two CPUs was waited for", u.Recent, u.Ahead)
+	}
+}

@@ -71,6 +71,9 @@ type HostState struct {
 	// Used is the smoothed use of the whole host, its non-VM work included.
 	// Memory is total minus available, so caches do not count as used.
 	Used Load `json:"used"`
+	// Ahead is the CPU share that the host forecasts for itself by the end of a
+	// migration that begins now; zero where it does not tell.
+	Ahead Fraction `json:"ahead,omitempty"`
 	// Pressure is the share of time in which something on the host waited for
 	// a CPU (PSI "some", or the guests' run-queue wait where PSI is absent).
 	Pressure Fraction `json:"pressure,omitempty"`
@@ -97,8 +100,12 @@ type Host struct {
 	Received time.Time `json:"received"`
 }
 
-// Committed is the load that is already spoken for: used and promised.
-func (h Host) Committed() Load { return h.Used.Plus(h.Promised) }
+// Committed is the load that is already spoken for: used, or forecast to be if
+// that is more, and promised.
+func (h Host) Committed() Load {
+	h.Used.CPU = max(h.Used.CPU, h.Ahead.of(h.Capacity.CPU))
+	return h.Used.Plus(h.Promised)
+}
 
 // Utilization is the committed share of the host in one dimension.
 func (h Host) Utilization(d Dimension) Fraction { return h.Committed().Share(d, h.Capacity) }
@@ -151,8 +158,12 @@ type Domain struct {
 	Name  string   `json:"name"`
 	VCPUs int      `json:"vcpus"`
 
-	// Demand is the smoothed CPU use, and the memory the guest holds now.
+	// Demand is the smoothed CPU use with what the vCPUs waited for, and the
+	// memory that the guest holds now.
 	Demand Load `json:"demand"`
+	// Trend is by how much the CPU demand is forecast to have changed by the
+	// estimator's horizon; negative if it falls.
+	Trend MilliCPU `json:"trend_millis,omitempty"`
 	// MemoryMax is what the guest may grow to: what a target must have room
 	// for.
 	MemoryMax Bytes `json:"memory_max_bytes"`

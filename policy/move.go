@@ -18,6 +18,8 @@ type Move struct {
 	Load      Load  `json:"load"`
 	MemoryMax Bytes `json:"memory_max_bytes"`
 	VCPUs     int   `json:"vcpus"`
+	// Trend is the domain's, as its source sees it.
+	Trend MilliCPU `json:"trend_millis,omitempty"`
 
 	// Predicted utilization of the CPU before and after.
 	FromBefore Fraction `json:"from_before"`
@@ -33,9 +35,10 @@ func (m Move) Gain() Fraction {
 	return max(m.FromBefore, m.ToBefore) - max(m.FromAfter, m.ToAfter)
 }
 
-// booked is what the target has to have room for.
-func (m Move) booked() Load {
-	return Load{CPU: m.Load.CPU, Memory: max(m.Load.Memory, m.MemoryMax)}
+// Booked is what the target has to have room for: the CPU that the domain
+// demands or is about to, and the memory that it may grow to.
+func (m Move) Booked() Load {
+	return Load{CPU: max(m.Load.CPU, m.Load.CPU+m.Trend), Memory: max(m.Load.Memory, m.MemoryMax)}
 }
 
 // Progress is how far a running migration has come.

@@ -4,9 +4,10 @@ package policy
 // says of every other host why it cannot. The first result is false when none
 // can.
 //
-// The draw is random, weighted by the room that would be left: were everybody
-// to choose the emptiest host, everybody would queue at the same door. It is
-// seeded by the view, so the same view draws the same host.
+// The draw is random, weighted by what would be left free: were everybody to
+// choose the emptiest host, everybody would queue at the same door (Mitzenmacher,
+// "How useful is old information?", IEEE TPDS 2000). It is seeded by the view,
+// so the same view draws the same host.
 func (c Config) place(v View, s State, from Host, cand candidate, purpose Reason) (Move, bool, []Verdict) {
 	type option struct {
 		move Move
@@ -32,7 +33,7 @@ func (c Config) place(v View, s State, from Host, cand candidate, purpose Reason
 			}
 			continue
 		}
-		room := float64(c.Marks.Receive-m.ToAfter) + 0.01 // a host that just fits is not out of the draw
+		room := float64(1 - m.ToAfter)
 		options = append(options, option{m, room})
 		total += room
 	}
@@ -48,17 +49,20 @@ func (c Config) place(v View, s State, from Host, cand candidate, purpose Reason
 	return options[len(options)-1].move, true, refusals
 }
 
-// newMove predicts what moving the candidate does to both hosts.
+// newMove predicts what moving the candidate does to both hosts, as they are
+// now. The forecasts of both enter elsewhere: the source's into what relief is
+// sought, the target's into whether it admits.
 func newMove(from, to Host, cand candidate, why Reason) Move {
 	d := cand.domain
 	cpu := Load{CPU: d.Demand.CPU}
+	there := to.Used.Plus(to.Promised)
 	return Move{
 		Domain: d.ID, Name: d.Name, From: from.ID, To: to.ID, Why: why,
-		Load: d.Demand, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
+		Load: d.Demand, Trend: d.Trend, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
 		FromBefore: from.Used.Share(CPU, from.Capacity),
 		FromAfter:  from.Used.Minus(cpu).Share(CPU, from.Capacity),
-		ToBefore:   to.Utilization(CPU),
-		ToAfter:    to.Committed().Plus(cpu).Share(CPU, to.Capacity),
+		ToBefore:   there.Share(CPU, to.Capacity),
+		ToAfter:    there.Plus(cpu).Share(CPU, to.Capacity),
 		Duration:   cand.cost,
 	}
 }

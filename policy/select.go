@@ -31,16 +31,17 @@ func (m MilliCPU) perSecond(d time.Duration) float64 { return float64(m) / d.Sec
 // candidates returns the domains of the host that could relieve it, best
 // first, and a verdict for each of the others.
 //
-// Relief beyond the excess counts for nothing: of two domains that both bring
-// the host below its stop mark, the one that moves faster is the better. A
+// What counts is the load that will be gone when the migration has ended, so
+// the forecast. Relief beyond twice the excess counts for nothing: some margin
+// saves the next move, for load that made a host overloaded tends to go on
+// growing; but no more, for the bigger a domain, the fewer hosts have room. A
 // domain that takes away less than a twentieth of the excess is not worth a
 // migration.
 func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdict) {
-	const worthwhile = 1.0 / 20
+	const margin, worthwhile = 2, 1.0 / 20
 	// The smoothed use lags behind a rise: what the last sample says counts, too.
-	recent := MilliCPU(float64(v.Utilization.Recent) * float64(self.Capacity.CPU))
-	excess := max(self.Used.CPU, recent) - MilliCPU(float64(c.Marks.Stop)*float64(self.Capacity.CPU))
-	excess = max(excess, 1)
+	u := max(self.Used.Share(CPU, self.Capacity), v.Utilization.Recent, v.Utilization.Ahead)
+	excess := max(1, (u - c.Marks.Stop).of(self.Capacity.CPU))
 	smallest := MilliCPU(math.Ceil(worthwhile * float64(excess)))
 	var movable []candidate
 	var verdicts []Verdict
@@ -50,7 +51,7 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 			switch {
 			case !c.CooledDown(d.History, v.Now):
 				stays = CoolingDown
-			case d.Demand.CPU < smallest:
+			case d.Demand.CPU+d.Trend < smallest:
 				stays = TooSmall
 			}
 		}
@@ -58,7 +59,7 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: stays})
 			continue
 		}
-		movable = append(movable, candidate{domain: d, relief: min(d.Demand.CPU, excess), cost: c.predict(d)})
+		movable = append(movable, candidate{domain: d, relief: min(d.Demand.CPU+d.Trend, margin*excess), cost: c.predict(d)})
 	}
 	slices.SortFunc(movable, better)
 	return movable, verdicts

@@ -47,6 +47,9 @@ func (f Fraction) String() string {
 	return strconv.FormatFloat(float64(f)*100, 'f', 1, 64) + "%"
 }
 
+// of is that share of an amount.
+func (f Fraction) of(m MilliCPU) MilliCPU { return MilliCPU(float64(f) * float64(m)) }
+
 // Valid reports whether f is a finite number that is not negative.
 func (f Fraction) Valid() bool {
 	return f >= 0 && !math.IsInf(float64(f), 1) // NaN compares false

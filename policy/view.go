@@ -102,7 +102,7 @@ func (v View) Apply(m Move) View {
 			v.Hosts[i].Used = h.Used.Minus(m.Load)
 			v.Hosts[i].Running--
 		case m.To:
-			v.Hosts[i].Promised = h.Promised.Plus(m.booked())
+			v.Hosts[i].Promised = h.Promised.Plus(m.Booked())
 			v.Hosts[i].Running++
 		}
 	}
@@ -129,6 +129,7 @@ func (v View) normalized() View {
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
 		if h.ID == v.Self {
+			h.Ahead = v.Utilization.Ahead
 			h.Promised = v.Ledger.Promised(h.ID)
 			// What libvirt shows and what was announced may be the same
 			// migration; a promise that has not begun is neither.
