@@ -93,6 +93,7 @@ func validMove(m policy.Move) error {
 		// What is not booked is not there: a move without memory is a mistake.
 		between("move.memory_max_bytes", m.MemoryMax, 1, memoryMax),
 		between("move.vcpus", m.VCPUs, 0, vcpusMax),
+		between("move.trend_millis", m.Trend, -cpuMax, cpuMax),
 		fraction("move.from_before", m.FromBefore),
 		fraction("move.from_after", m.FromAfter),
 		fraction("move.to_before", m.ToBefore),
@@ -146,6 +147,7 @@ func validFacts(key string, f policy.HostFacts) error {
 func validState(s policy.HostState) error {
 	return first(
 		validLoad("host.used", s.Used),
+		fraction("host.ahead", s.Ahead),
 		fraction("host.pressure", s.Pressure),
 		validLoad("host.promised", s.Promised),
 		between("host.inbound", s.Inbound, 0, countMax),
