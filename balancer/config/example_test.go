@@ -90,7 +90,7 @@ func TestEveryFieldHasAKey(t *testing.T) {
 		for i := range v.NumField() {
 			f, name := v.Field(i), path+"."+v.Type().Field(i).Name
 			_, ok := reached[f.Addr().Pointer()]
-			_, isValue := f.Interface().(fmt.Stringer) // a struct with an inside of its own
+			_, isValue := reflect.TypeAssert[fmt.Stringer](f) // a struct with an inside of its own
 			switch {
 			case f.Kind() == reflect.Struct && !isValue:
 				walk(f, name)

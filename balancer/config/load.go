@@ -81,7 +81,7 @@ func (c *Config) decode(data string) error {
 		name := k.String()
 		v, exists := lookup(root, k)
 		switch known, ok := byName[name]; {
-		case !exists || done[name] || done[toml.Key(k[:len(k)-1]).String()]:
+		case !exists || done[name] || done[k[:len(k)-1].String()]:
 			done[name] = true
 		case ok:
 			done[name] = true
@@ -177,7 +177,7 @@ func (f fault) Unwrap() error { return f.err }
 // the joined errors.
 func prefix(name string, err error) error {
 	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the shape of errors.Join itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		errs = joined.Unwrap()
 	}
 	for i, e := range errs {
