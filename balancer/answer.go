@@ -31,6 +31,7 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	if err != nil {
 		reply.Reason, reply.Detail = policy.Unreachable, "the daemon is stopping"
 	}
+	b.remember(ctx)
 	b.o.Observer.Asked(reply.Reason)
 	b.log.Info("asked for room", "op", r.Op, "domain", r.Move.Name, "from", r.Move.From,
 		"answer", reply.Reason.String(), "detail", reply.Detail)
@@ -44,14 +45,17 @@ func (b *Balancer) Renew(ctx context.Context, from policy.HostID, op policy.OpID
 	return alive, err
 }
 
-// Finish takes in how an operation ended, and completes an arrival.
+// Finish takes in how an operation ended, and completes the arrival of a domain
+// that had been promised its place here. Of any other nothing is touched,
+// whoever asks.
 func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishRequest) error {
+	arrived := false
 	err := b.ask(ctx, func(c *Core) {
 		now := time.Now()
-		c.Ended(now, f)
+		arrived = c.Ended(now, f)
 		b.o.Cluster.Publish(c.HostState(now))
 	})
-	if err != nil || f.Result != policy.Succeeded {
+	if err != nil || !arrived {
 		return err
 	}
 	return b.o.Hypervisor.Settle(ctx, f.Move.Domain, f.Handoff)

@@ -31,7 +31,7 @@ type Core struct {
 	state  policy.State
 	ledger policy.Ledger
 	// arriving holds what to finish on a domain that has been promised a place.
-	arriving map[policy.OpID]arrival
+	arriving map[policy.OpID]hypervisor.Handoff
 
 	operations map[policy.OpID]operation.Operation
 	paused     bool
@@ -51,9 +51,11 @@ type Tuning struct {
 	ReserveTTL time.Duration
 }
 
-type arrival struct {
-	domain  policy.DomainID
-	handoff hypervisor.Handoff
+// Promise is a reservation that this host has given, with what to finish on the
+// domain once it has arrived.
+type Promise struct {
+	Reservation policy.Reservation `json:"reservation"`
+	Handoff     hypervisor.Handoff `json:"handoff"`
 }
 
 // Memory is what of the core survives a restart, beside the journal.
@@ -61,18 +63,26 @@ type Memory struct {
 	State    policy.State `json:"state"`
 	Paused   bool         `json:"paused"`
 	Cordoned bool         `json:"cordoned"`
+	// Promises to domains that have not arrived: without them a target that was
+	// restarted would not know whose arrival to finish.
+	Promises []Promise `json:"promises,omitempty"`
 }
 
 // NewCore returns a core that knows its own host, and what an earlier life
 // remembered.
 func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
-	return &Core{
+	c := &Core{
 		tuning: t, facts: facts,
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
-		arriving:   map[policy.OpID]arrival{},
+		arriving:   map[policy.OpID]hypervisor.Handoff{},
 		operations: map[policy.OpID]operation.Operation{},
 	}
+	for _, p := range m.Promises {
+		c.ledger = c.ledger.With(p.Reservation)
+		c.arriving[p.Reservation.Op] = p.Handoff
+	}
+	return c
 }
 
 // Retune applies a changed configuration.
@@ -86,7 +96,13 @@ func (c *Core) Retune(t Tuning) {
 func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
-	return Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
+	m := Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
+	for _, r := range c.ledger {
+		if handoff, ok := c.arriving[r.Op]; ok {
+			m.Promises = append(m.Promises, Promise{r, handoff})
+		}
+	}
+	return m
 }
 
 // SetPaused records what the operator wants: no new move, or moves again.
@@ -152,7 +168,7 @@ func (c *Core) reconcile(now time.Time) []Arrived {
 			r.Expires = later(r.Expires, now.Add(c.tuning.ReserveTTL))
 			c.ledger = c.ledger.With(r)
 		case d.State == policy.StateRunning:
-			arrived = append(arrived, Arrived{r.Domain, c.arriving[r.Op].handoff})
+			arrived = append(arrived, Arrived{r.Domain, c.arriving[r.Op]})
 			c.settle(now, r)
 		}
 	}
@@ -374,7 +390,7 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest, others []policy.Host)
 		Load:  policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax},
 		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
 	})
-	c.arriving[r.Op] = arrival{r.Move.Domain, r.Handoff}
+	c.arriving[r.Op] = r.Handoff
 	return policy.OK
 }
 
@@ -398,17 +414,22 @@ func (c *Core) Renew(now time.Time, from policy.HostID, op policy.OpID) bool {
 	return true
 }
 
-// Ended takes in how an operation that targeted this host has ended.
-func (c *Core) Ended(now time.Time, f peer.FinishRequest) {
+// Ended takes in how an operation that targeted this host has ended. It is true
+// if this host had promised the place to who says so, and the domain has
+// arrived: then its arrival is to be finished.
+func (c *Core) Ended(now time.Time, f peer.FinishRequest) bool {
 	r, ok := c.ledger.Find(f.Op)
 	switch {
-	case !ok || r.From != f.Move.From || r.Phase == policy.SettlingIn:
-	case f.Result == policy.Succeeded:
-		c.settle(now, r)
-	default:
+	case !ok || r.From != f.Move.From || r.Domain != f.Move.Domain:
+		return false
+	case f.Result != policy.Succeeded:
 		c.ledger = c.ledger.Without(f.Op)
 		delete(c.arriving, f.Op)
+		return false
+	case r.Phase != policy.SettlingIn:
+		c.settle(now, r)
 	}
+	return true
 }
 
 func later(a, b time.Time) time.Time {

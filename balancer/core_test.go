@@ -180,7 +180,7 @@ func TestNeverOverPromised(t *testing.T) {
 				c.Renew(now, "source", op)
 			case 1:
 				result := rapid.SampledFrom(policy.Results()).Draw(t, "result")
-				c.Ended(now, peer.FinishRequest{Op: op, Move: policy.Move{From: "source"}, Result: result})
+				c.Ended(now, peer.FinishRequest{Op: op, Move: requestFor(op, 0, 0).Move, Result: result})
 			case 2:
 				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "wait")) * time.Second)
 			default:

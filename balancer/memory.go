@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 const memoryFile = "memory.json"
@@ -32,10 +33,13 @@ func loadMemory(dir string) (Memory, error) {
 // memoryKeeper writes the memory down when it has changed.
 type memoryKeeper struct {
 	dir  string
+	mu   sync.Mutex
 	last []byte
 }
 
 func (k *memoryKeeper) save(m Memory) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil || bytes.Equal(data, k.last) {
 		return err

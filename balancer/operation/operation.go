@@ -182,7 +182,7 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 	case Answered:
 		switch {
 		case e.Err != nil: // it may have promised: release it
-			return o.giveUp(now, policy.Unreachable, e.Err.Error())
+			return o.giveUp(now, peer.ReasonOf(e.Err), e.Err.Error())
 		case e.Reply.Reason != policy.OK:
 			return o.fail(now, e.Reply.Reason, e.Reply.Detail), Stop
 		default:

@@ -21,11 +21,14 @@ import (
 // version is set by the build.
 var version = "dev"
 
-// Exit codes.
+// Exit codes. A wrong configuration has one of its own (EX_CONFIG of
+// sysexits(3)), so that systemd does not try again; 2 is also what Go exits with
+// after a panic or when the watchdog ends it.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitConfig = 78
 )
 
 func main() {
@@ -65,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
-		return exitUsage
+		return exitConfig
 	}
 	if *check {
 		fmt.Fprintf(stdout, "%s is valid\n", *path)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,6 +26,7 @@ func (d *daemon) reload(ctx context.Context) error {
 		d.tell(d.notify.Reloading())
 		if err := d.reloadOnce(ctx); err != nil {
 			d.log.Error("configuration not reloaded, the old one stays in force", "err", err)
+			d.tell(d.notify.Status(fmt.Sprintf("configuration not reloaded: %v", err)))
 		}
 		d.tell(d.notify.Ready())
 	}

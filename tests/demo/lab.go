@@ -45,8 +45,8 @@ func (t *labTheatre) populate(ctx context.Context) ([]*stage.Daemon, error) {
 		spec lab.GuestSpec
 	}{
 		{"h1", lab.GuestSpec{Name: "web1", Load: 5}},
-		{"h1", lab.GuestSpec{Name: "db1", Load: 18}},
-		{"h1", lab.GuestSpec{Name: "vault1", Load: 4, Metadata: ignored}},
+		{"h1", lab.GuestSpec{Name: "db1", Load: 22}},
+		{"h1", lab.GuestSpec{Name: "vault1", Load: 8, Metadata: ignored}},
 		{"h2", lab.GuestSpec{Name: "app2", Load: 30}},
 		{"h3", lab.GuestSpec{Name: "cache3", Load: 4}},
 	} {
@@ -87,7 +87,7 @@ func (t *labTheatre) Heat(ctx context.Context) error {
 		return err
 	}
 	say("loadgen holds h1 within 50..60 %%, and the guest web1 turns hot.")
-	return t.guests["web1"].SetLoad(ctx, h1, 26)
+	return t.guests["web1"].SetLoad(ctx, h1, 30)
 }
 
 // Proof reads what the guest wrote to its console all the while.
