@@ -12,8 +12,8 @@ import (
 	"libvirt.org/go/libvirtxml"
 )
 
-// link is a network interface of this host.
-type link struct {
+// nic is a network interface of this host.
+type nic struct {
 	exists, bridge bool
 	mtu            int
 }
@@ -73,8 +73,8 @@ func openVSwitch(i libvirtxml.DomainInterface) bool {
 }
 
 // readLinks looks for the interfaces that a domain names.
-func readLinks(d *libvirtxml.Domain) map[string]link {
-	links := make(map[string]link)
+func readLinks(d *libvirtxml.Domain) map[string]nic {
+	links := make(map[string]nic)
 	if d.Devices == nil {
 		return links
 	}
@@ -89,7 +89,7 @@ func readLinks(d *libvirtxml.Domain) map[string]link {
 		}
 		if dev, err := net.InterfaceByName(name); name != "" && err == nil {
 			_, err := os.Stat(filepath.Join("/sys/class/net", filepath.Base(dev.Name), "bridge"))
-			links[name] = link{exists: true, bridge: err == nil, mtu: dev.MTU}
+			links[name] = nic{exists: true, bridge: err == nil, mtu: dev.MTU}
 		}
 	}
 	return links

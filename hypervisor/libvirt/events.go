@@ -36,7 +36,7 @@ const (
 // outdated. An event that this libvirt does not know is done without: the
 // periodic inspection finds what it would have told.
 func (s *session) subscribe() error {
-	c := s.control.lv
+	c := s.conn.lv
 	simple := func(kind eventKind) func(*lv.Domain) {
 		return func(d *lv.Domain) { s.tell(d, event{kind: kind}) }
 	}
@@ -66,7 +66,7 @@ func (s *session) subscribe() error {
 		id, err := register()
 		switch {
 		case err == nil:
-			s.control.events = append(s.control.events, id)
+			s.conn.events = append(s.conn.events, id)
 		case !noSupport(err):
 			return err
 		}

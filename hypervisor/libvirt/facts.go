@@ -93,7 +93,7 @@ var errNoHostID = errors.New("libvirt reports no host UUID: set host_uuid in lib
 
 // Facts describes the host. It fails while libvirt is not connected.
 func (h *Hypervisor) Facts(context.Context) (policy.HostFacts, error) {
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return policy.HostFacts{}, err
 	}

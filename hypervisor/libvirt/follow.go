@@ -42,7 +42,7 @@ func (h *Hypervisor) Watch(ctx context.Context, id policy.DomainID, progress fun
 // poll looks once and reports progress. ok is false if there was no answer or
 // no migration.
 func (f *follower) poll(ctx context.Context) (r reading, ok bool, err error) {
-	s, err := f.h.current()
+	s, err := f.h.control.current()
 	if err != nil {
 		return r, false, err
 	}
@@ -126,21 +126,11 @@ func (f *follower) follow(ctx context.Context, p *pursuit, claim policy.Outcome)
 			return f.left(ctx)
 		case stats := <-p.final: // look at once
 			p.finished(stats)
-			if !pause(ctx, progressFirst) {
+			if !wait(ctx, progressFirst) {
 				return f.left(ctx)
 			}
 		case <-time.After(progressEvery):
 		}
-	}
-}
-
-// pause waits, and reports whether ctx let it.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
 	}
 }
 

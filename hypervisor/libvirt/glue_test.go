@@ -29,8 +29,10 @@ func connected(t *testing.T) *Hypervisor {
 			t.Error(err)
 		}
 	})
-	if _, err := h.await(ctx); err != nil {
-		t.Fatal(err)
+	for _, l := range []*link{h.stats, h.control} {
+		if _, err := l.await(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return h
 }

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"time"
 
@@ -35,6 +36,7 @@ type definition struct {
 type subject struct {
 	definition
 	dom    libvirtxml.Domain
+	fault  error // why the definition could not be understood
 	rules  rules
 	others []string // namespaces of other managers' metadata
 	opts   *Options
@@ -101,23 +103,25 @@ func poolType(c *lv.Connect, name string) string {
 	return pool.Type
 }
 
-// newSubject prepares a definition for judgement. err says that it could not
-// be understood.
-func (h *Hypervisor) newSubject(def definition, qemu uint32) (*subject, error) {
+// newSubject prepares a definition for judgement.
+func (h *Hypervisor) newSubject(def definition, qemu uint32) *subject {
 	s := &subject{definition: def, opts: &h.opts, qemu: qemu, fsType: fsType, pacemaker: h.pacemaker}
 	if err := s.dom.Unmarshal(def.xml); err != nil {
-		return s, fmt.Errorf("read the definition: %w", err)
+		s.fault = fmt.Errorf("read the definition: %w", err)
+		return s
 	}
-	var err error
-	s.rules, s.others, err = readMetadata(def.xml)
-	return s, err
+	s.rules, s.others, s.fault = readMetadata(def.xml)
+	if errors.Is(s.fault, errHistory) {
+		s.fault = nil // ours to write, and no reason to keep the domain here
+	}
+	return s
 }
 
 // inspect reads and judges one domain. Everything that may block runs with a
 // deadline.
 func (h *Hypervisor) inspect(ctx context.Context, s *session, id policy.DomainID) (finding, rules, error) {
 	def, err := onDomain(ctx, h, s, id, "read the definition", func(d *lv.Domain) (definition, error) {
-		return readDefinition(s.control.lv, d)
+		return readDefinition(s.conn.lv, d)
 	})
 	if err != nil {
 		return finding{}, rules{}, err
@@ -129,10 +133,7 @@ func (h *Hypervisor) inspect(ctx context.Context, s *session, id policy.DomainID
 	// The file systems that hold the disks may hang, too.
 	t := task{what: "look at the disks", limit: h.opts.CallDeadline, domain: id}
 	a, err := call(ctx, h.calls, t, func() (answer, error) {
-		subject, err := h.newSubject(def, s.node.hypervisorVersion)
-		if err != nil {
-			return answer{finding{policy.NotMigratable, err.Error()}, subject.rules}, nil
-		}
+		subject := h.newSubject(def, s.node.hypervisorVersion)
 		return answer{subject.obstacle(), subject.rules}, nil
 	})
 	return a.finding, a.rules, err
@@ -180,9 +181,9 @@ func plausible(h policy.MoveHistory, now time.Time) policy.MoveHistory {
 func onDomain[T any](ctx context.Context, h *Hypervisor, s *session, id policy.DomainID,
 	what string, fn func(*lv.Domain) (T, error),
 ) (T, error) {
-	t := task{what: what, limit: h.opts.CallDeadline, domain: id, conn: s.control}
+	t := task{what: what, limit: h.opts.CallDeadline, domain: id, conn: s.conn}
 	return call(ctx, h.calls, t, func() (T, error) {
-		d, err := s.control.lv.LookupDomainByUUIDString(string(id))
+		d, err := s.conn.lv.LookupDomainByUUIDString(string(id))
 		if err != nil {
 			var none T
 			return none, err

@@ -24,7 +24,7 @@ var (
 // Abort asks libvirt to cancel the migration of a domain out of this host,
 // whoever started it. Any other job is left alone.
 func (h *Hypervisor) Abort(ctx context.Context, id policy.DomainID) error {
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return fmt.Errorf("abort the migration of %s: %w", id, err)
 	}
@@ -52,7 +52,7 @@ func (h *Hypervisor) Abort(ctx context.Context, id policy.DomainID) error {
 // Locate says what libvirt here knows of a domain. Unless every question about
 // it was answered, Presence.Known is false.
 func (h *Hypervisor) Locate(ctx context.Context, id policy.DomainID) (policy.Presence, error) {
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return policy.Presence{}, fmt.Errorf("locate %s: %w", id, err)
 	}
@@ -97,7 +97,7 @@ func (h *Hypervisor) Describe(ctx context.Context, id policy.DomainID) (hypervis
 	fail := func(err error) (hypervisor.Description, error) {
 		return hypervisor.Description{}, fmt.Errorf("describe domain %s: %w", id, err)
 	}
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return fail(err)
 	}
@@ -169,7 +169,7 @@ func describe(d *lv.Domain) (hypervisor.Description, error) {
 // Settle sets what libvirt does not carry over: the autostart mark, and the
 // domain's history of moves in its metadata. Doing it twice changes nothing.
 func (h *Hypervisor) Settle(ctx context.Context, id policy.DomainID, handoff hypervisor.Handoff) error {
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return fmt.Errorf("settle domain %s: %w", id, err)
 	}

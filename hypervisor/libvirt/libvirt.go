@@ -1,7 +1,6 @@
 package libvirt
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,12 +19,12 @@ type Hypervisor struct {
 	calls *calls
 	known *registry
 	host  hostReader
+	// stats carries the bulk reading of counters, control everything else but
+	// migrations.
+	stats, control *link
 
-	mu       sync.Mutex
-	session  *session // nil while down
-	up       chan struct{}
-	sessions uint64
-	moves    map[policy.DomainID]*pursuit
+	mu    sync.Mutex
+	moves map[policy.DomainID]*pursuit
 }
 
 // New prepares the adapter. It does not connect: Run does.
@@ -40,22 +39,34 @@ func New(o Options) (*Hypervisor, error) {
 	if err := processLoop.start(); err != nil {
 		return nil, err
 	}
-	return &Hypervisor{
+	h := &Hypervisor{
 		opts:  o,
 		log:   o.Log,
 		proc:  o.Proc,
 		calls: newCalls(o.MaxHungCalls),
 		known: newRegistry(o.InspectEvery),
 		host:  hostReader{proc: o.Proc},
-		up:    make(chan struct{}),
 		moves: make(map[policy.DomainID]*pursuit),
-	}, nil
+	}
+	h.stats = newLink("stats", &h.opts, nil)
+	h.control = newLink("control", &h.opts, openControl)
+	return h, nil
+}
+
+// openControl completes a session of the link for control.
+func openControl(s *session) error {
+	if err := s.subscribe(); err != nil {
+		return fmt.Errorf("subscribe to events: %w", err)
+	}
+	var err error
+	s.node, err = readNode(s.conn.lv)
+	return err
 }
 
 // Status is the adapter's own condition, for metrics and readiness.
 type Status struct {
 	Connected bool
-	// Reconnects counts the connections made after the first.
+	// Reconnects counts the connections made after the first ones.
 	Reconnects uint64
 	// HungCalls is the number of calls that are over their deadline now,
 	// OverdueCalls the number that ever were.
@@ -69,36 +80,11 @@ type Status struct {
 func (h *Hypervisor) Status() Status {
 	var s Status
 	s.HungCalls, s.OverdueCalls = h.calls.counts()
+	statsUp, statsAgain := h.stats.condition()
+	controlUp, controlAgain := h.control.condition()
+	s.Connected, s.Reconnects = statsUp && controlUp, statsAgain+controlAgain
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.Connected, s.Migrations = h.session != nil, len(h.moves)
-	s.Reconnects = h.sessions - min(h.sessions, 1)
+	s.Migrations = len(h.moves)
 	return s
-}
-
-// current returns the session, or errDown.
-func (h *Hypervisor) current() (*session, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.session == nil {
-		return nil, errDown
-	}
-	return h.session, nil
-}
-
-// await waits until there is a session.
-func (h *Hypervisor) await(ctx context.Context) (*session, error) {
-	for {
-		h.mu.Lock()
-		s, up := h.session, h.up
-		h.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		select {
-		case <-up:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errDown, ctx.Err())
-		}
-	}
 }

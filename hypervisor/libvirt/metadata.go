@@ -232,10 +232,11 @@ func readSections(d *xml.Decoder) (rules, []string, error) {
 			return r, others, err
 		}
 		if child.Name.Space == metadataURI {
-			r, fault = readRules(d)
-			if fault != nil && !errors.Is(fault, errMetadata) {
-				return r, others, fault
+			r, err = readRules(d)
+			if err != nil && !errors.Is(err, errHistory) {
+				return r, others, err // d may stand anywhere
 			}
+			fault = err
 			continue
 		}
 		others = append(others, child.Name.Space)

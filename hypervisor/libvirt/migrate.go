@@ -27,7 +27,7 @@ func (h *Hypervisor) Migrate(ctx context.Context, t hypervisor.Transfer, progres
 	refused := func(r policy.Reason, detail string) policy.Outcome {
 		return policy.Outcome{Result: policy.Failed, Reason: r, Detail: detail, Duration: time.Since(began)}
 	}
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return refused(policy.LibvirtError, err.Error())
 	}

@@ -62,7 +62,7 @@ func needs(d *libvirtxml.Domain) []need {
 		}
 		name := "disk " + diskName(disk)
 		add(sourcePath(disk.Source), name, kind)
-		for b := disk.BackingStore; b != nil; b = b.BackingStore {
+		for b := disk.BackingStore; !endOfChain(b); b = b.BackingStore {
 			add(sourcePath(b.Source), name+", backing file", kind)
 		}
 	}

@@ -24,6 +24,7 @@ var obstacles = []struct {
 	check
 	find func(*subject) finding
 }{
+	{check{"definition", 0}, understood},
 	{check{"rules", 0}, ownRules},
 	{check{"managed elsewhere", 23}, managedElsewhere},
 	{check{"persistence", 0}, transience},
@@ -50,6 +51,15 @@ func (s *subject) obstacle() finding {
 // because makes a finding.
 func because(r policy.Reason, format string, args ...any) finding {
 	return finding{r, fmt.Sprintf(format, args...)}
+}
+
+// understood keeps a domain where it is whose definition says something that
+// this version cannot read: it may be what makes it immovable.
+func understood(s *subject) finding {
+	if s.fault != nil {
+		return because(policy.NotMigratable, "%v", s.fault)
+	}
+	return finding{}
 }
 
 func ownRules(s *subject) finding {

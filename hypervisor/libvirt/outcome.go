@@ -50,7 +50,7 @@ func conclude(r reading, gone bool, stopped stop, seen bool, claim policy.Outcom
 	if gone || r.state == policy.StateShutoff || r.state == policy.StateCrashed {
 		away := switchedOver(r.state, r.reason, r.job) && !gone
 		switch {
-		case (seen && stopped.migrated || away) && claim.Detail == "":
+		case (seen && stopped.migrated || away) && (claim.Detail == "" || claim.Reason == policy.ConnectionLost):
 			o.Result, o.Reason = policy.Succeeded, policy.Completed
 		case seen && !stopped.migrated && !away, !gone && !away:
 			o.Result, o.Reason = policy.Failed, policy.SourceGone

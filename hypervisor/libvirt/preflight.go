@@ -96,7 +96,7 @@ func (h *Hypervisor) arrival(ctx context.Context, d hypervisor.Description) (*ar
 	if err := a.dom.Unmarshal(d.XML); err != nil {
 		return cannot(fmt.Errorf("the definition cannot be read: %w", err))
 	}
-	s, err := h.current()
+	s, err := h.control.current()
 	if err != nil {
 		return cannot(err)
 	}

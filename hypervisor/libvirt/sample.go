@@ -12,8 +12,11 @@ import (
 	lv "libvirt.org/go/libvirt"
 )
 
-// statsWanted are the groups that libvirt can mostly answer from cgroups and
-// /proc. Balloon asks QEMU, which NOWAIT keeps from blocking on a busy one.
+// statsWanted are the groups of statistics that are read. With NOWAIT a domain
+// that is occupied by another call is answered for as far as cgroups and /proc
+// go. A QEMU that hangs holds up the first call that reaches it nevertheless
+// (seen with libvirt 9.0, and without balloon too); the calls after it find the
+// domain occupied.
 const statsWanted = lv.DOMAIN_STATS_STATE | lv.DOMAIN_STATS_CPU_TOTAL |
 	lv.DOMAIN_STATS_VCPU | lv.DOMAIN_STATS_BALLOON
 
@@ -41,7 +44,7 @@ func (h *Hypervisor) Sample(ctx context.Context) (policy.Sample, error) {
 }
 
 func (h *Hypervisor) readDomains(ctx context.Context) ([]policy.DomainCounters, error) {
-	sess, err := h.current()
+	sess, err := h.stats.current()
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +54,10 @@ func (h *Hypervisor) readDomains(ctx context.Context) ([]policy.DomainCounters, 
 		return nil, errReading
 	}
 	t := task{
-		what: "read the statistics", limit: h.opts.CallDeadline, conn: sess.stats,
+		what: "read the statistics", limit: h.opts.CallDeadline / 2, conn: sess.conn,
 		after: func() { <-sess.reading },
 	}
-	records, err := call(ctx, h.calls, t, func() ([]domainStats, error) { return bulkStats(sess.stats.lv) })
+	records, err := call(ctx, h.calls, t, func() ([]domainStats, error) { return bulkStats(sess.conn.lv) })
 	if err != nil {
 		return nil, err
 	}

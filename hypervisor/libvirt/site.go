@@ -30,7 +30,7 @@ type site struct {
 	// has and the guest wants.
 	freePages map[policy.Bytes]uint64
 
-	links map[string]link
+	links map[string]nic
 	files map[string]sight
 }
 
@@ -51,15 +51,15 @@ func (h *Hypervisor) survey(ctx context.Context, s *session, a *arrival) (site, 
 	if err != nil {
 		return v, err
 	}
-	t := task{what: "check for an arrival", limit: h.opts.CallDeadline, conn: s.control}
-	v, err = call(ctx, h.calls, t, func() (site, error) { return askLibvirt(s.control.lv, a, memory) })
+	t := task{what: "check for an arrival", limit: h.opts.CallDeadline, conn: s.conn}
+	v, err = call(ctx, h.calls, t, func() (site, error) { return askLibvirt(s.conn.lv, a, memory) })
 	if err != nil {
 		return v, err
 	}
 	v.node, v.facts, v.memory = s.node, facts, memory
 
 	type seen struct {
-		links map[string]link
+		links map[string]nic
 		files map[string]sight
 	}
 	t = task{what: "look for disks and networks", limit: h.opts.CallDeadline}

@@ -52,7 +52,7 @@ func storage(s *subject) finding {
 		}
 		// libvirt does not look below the top image, but a chain that ends on
 		// a local file is not shared.
-		for b := d.BackingStore; b != nil; b = b.BackingStore {
+		for b := d.BackingStore; !endOfChain(b); b = b.BackingStore {
 			if _, f := s.source(d, b.Source); f.Reason != policy.OK {
 				return f
 			}
@@ -62,6 +62,12 @@ func storage(s *subject) finding {
 		}
 	}
 	return finding{}
+}
+
+// endOfChain reports that there is no backing file: nothing is said of one, or
+// an empty element says that there is none.
+func endOfChain(b *libvirtxml.DomainDiskBackingStore) bool {
+	return b == nil || b.Format == nil && (b.Source == nil || *b.Source == libvirtxml.DomainDiskSource{})
 }
 
 // source judges where the data of a disk is. coherent means that the page

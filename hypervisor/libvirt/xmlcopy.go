@@ -3,11 +3,16 @@ package libvirt
 import (
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
 
 const xmlURI = "http://www.w3.org/XML/1998/namespace"
+
+// ncName is a name without a prefix. The decoder takes v:0 for one with a
+// prefix, although 0 is no name; libvirt's parser does not.
+var ncName = regexp.MustCompile(`^[\pL_][\pL\pN\pM._-]*$`)
 
 // copyElement writes the element that begins with start, and all that is in
 // it, so that it means the same wherever it is put: every namespace is
@@ -17,6 +22,11 @@ const xmlURI = "http://www.w3.org/XML/1998/namespace"
 func copyElement(b *strings.Builder, d *xml.Decoder, start xml.StartElement, around string, depth int) error {
 	if depth > metadataDepthMax {
 		return fmt.Errorf("elements are nested more than %d deep", metadataDepthMax)
+	}
+	for _, name := range append([]xml.Attr{{Name: start.Name}}, start.Attr...) {
+		if !ncName.MatchString(name.Name.Local) {
+			return fmt.Errorf("%.40q is not a name", name.Name.Local)
+		}
 	}
 	space := start.Name.Space
 	if space == metadataURI {
