@@ -175,7 +175,7 @@ func TestForecastFollowsATrendToTheHorizon(t *testing.T) {
 	for range 20 {
 		e.Observe(c.after(10*time.Second, 0.9, 1.9))
 	}
-	u = e.Observe(c.after(10*time.Second, 0.95, 1.99))
+	e.Observe(c.after(10*time.Second, 0.95, 1.99))
 	if d := e.Domain(c.s.Domains[0]); d.Demand.CPU+d.Trend > 2000 {
 		t.Errorf("two vCPUs are forecast to use %v", d.Demand.CPU+d.Trend)
 	}

@@ -117,7 +117,7 @@ func TestUsersAndDirectories(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer file.Close() //nolint:errcheck // read only
+			defer file.Close()
 			command.Stdin = file
 			out, err := command.CombinedOutput()
 			if err != nil {

@@ -180,7 +180,7 @@ func ask[Reply message](ctx context.Context, c *Client, e policy.Endpoint, targe
 	if err != nil {
 		return none, diagnose(ctx, e.Peer, transport.TLSClientConfig, err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read only
+	defer response.Body.Close()
 	return readReply[Reply](response)
 }
 

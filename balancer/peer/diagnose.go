@@ -34,7 +34,7 @@ func diagnose(ctx context.Context, address string, config *tls.Config, err error
 	if dialErr != nil {
 		return fmt.Errorf("%w (%w)", dialErr, err)
 	}
-	defer conn.Close() //nolint:errcheck // nothing was said on it
+	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
 	if _, readErr := conn.Read(make([]byte, 1)); alert(readErr) {
 		return fmt.Errorf("%w (%w)", readErr, err)

@@ -226,7 +226,7 @@ func readFile(key, path string) ([]byte, error) {
 	}
 	file, err := os.Open(path)
 	if err == nil {
-		defer file.Close() //nolint:errcheck // read only
+		defer file.Close()
 		var data []byte
 		if data, err = io.ReadAll(io.LimitReader(file, sizeMax+1)); err == nil && len(data) > sizeMax {
 			return nil, fileError(key, path, "has more than 1 MiB", "name a PEM file")

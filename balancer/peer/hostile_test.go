@@ -48,7 +48,7 @@ func (r *raw) send(path string, body io.Reader, change func(*http.Request)) (sta
 	if err != nil {
 		return 0, "", err
 	}
-	defer response.Body.Close() //nolint:errcheck // read only
+	defer response.Body.Close()
 	var answer peer.Error
 	data, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode != http.StatusOK {
@@ -144,7 +144,7 @@ func TestSlowBodies(t *testing.T) {
 	l.Read = 300 * time.Millisecond
 	s, endpoint := serve(t, peer.ServerOptions{Handler: unreachable(t), Insecure: true, Limits: l})
 	body, writer := io.Pipe()
-	defer writer.Close() //nolint:errcheck // never does
+	defer writer.Close()
 	status, code, err := newRaw(t, endpoint).send("/v1/reserve", body, nil)
 	if err == nil && (status != http.StatusRequestTimeout || code != "slow") {
 		t.Errorf("answered %d %s, want 408 slow", status, code)
@@ -172,7 +172,7 @@ func TestSilentAndGarbledConnections(t *testing.T) {
 				_, endpoint := serve(t, o)
 				conn, err := net.Dial("tcp", endpoint.Peer)
 				must(t, err)
-				defer conn.Close() //nolint:errcheck // read only
+				defer conn.Close()
 				_, err = conn.Write(data)
 				must(t, err)
 				must(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
@@ -302,7 +302,7 @@ func TestUnfinishedBodiesAreBoundedInMemory(t *testing.T) {
 		for j := range 8 {
 			hosts.Go(func() {
 				never, writer := io.Pipe()
-				defer writer.Close() //nolint:errcheck // ends the request
+				defer writer.Close()
 				ended := make(chan struct{})
 				go func() {
 					defer close(ended)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/virtbalance/virtbalance/policy"
@@ -49,10 +50,8 @@ func certifiedIDs(cert *x509.Certificate) []policy.HostID {
 }
 
 func certifiedAs(ids []policy.HostID, claimed policy.HostID) error {
-	for _, id := range ids {
-		if id == claimed {
-			return nil
-		}
+	if slices.Contains(ids, claimed) {
+		return nil
 	}
 	return fmt.Errorf("the certificate is that of host %.60q, not of %s", string(ids[0]), claimed)
 }

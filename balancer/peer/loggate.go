@@ -33,5 +33,5 @@ func (g *logGate) warn(message string, attrs ...any) {
 	if suppressed > 0 {
 		attrs = append(attrs, "suppressed", suppressed)
 	}
-	g.log.Warn(message, attrs...)
+	g.log.Warn(message, attrs...) //nolint:sloglint // a constant at every caller
 }

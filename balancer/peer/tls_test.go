@@ -202,7 +202,7 @@ func TestOnlyHTTP2IsSpoken(t *testing.T) {
 	_, endpoint := serve(t, peer.ServerOptions{Handler: unreachable(t), Insecure: true})
 	conn, err := net.DialTimeout("tcp", endpoint.Peer, 10*time.Second)
 	must(t, err)
-	defer conn.Close() //nolint:errcheck // read only
+	defer conn.Close()
 	must(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	_, err = conn.Write([]byte("POST /v1/renew HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n"))
 	must(t, err)

@@ -102,7 +102,7 @@ func (e *Error) Error() string { return fmt.Sprintf("peer answered %s: %s", e.Co
 
 // Is compares codes.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // Is is called with the target itself
+	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
 

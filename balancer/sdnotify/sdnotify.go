@@ -136,7 +136,7 @@ func (n *Notifier) send(state string) error {
 	if err != nil {
 		return fmt.Errorf("notify systemd: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // a datagram is gone when it is written
+	defer conn.Close()
 	if err := conn.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		return fmt.Errorf("notify systemd: %w", err)
 	}

@@ -119,11 +119,7 @@ func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 // cutLine returns the first line of b without its newline, and the rest.
 // whole is false when b ends before a newline does.
 func cutLine(b []byte) (line, rest []byte, whole bool) {
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		return b, nil, false
-	}
-	return b[:i], b[i+1:], true
+	return bytes.Cut(b, []byte{'\n'})
 }
 
 // quote shortens a field so that an error stays one readable line.

@@ -78,7 +78,7 @@ func parsePressure(path string, b []byte) (Pressure, error) {
 // complaint, if any.
 func parseStall(fields string) (s Stall, what string) {
 	var seen int
-	for _, field := range strings.Fields(fields) {
+	for field := range strings.FieldsSeq(fields) {
 		key, val, _ := strings.Cut(field, "=")
 		var avg *float64
 		switch key {

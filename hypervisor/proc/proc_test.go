@@ -110,8 +110,7 @@ func TestGarbledFilesNameFileAndLine(t *testing.T) {
 	}
 	for _, tt := range tests {
 		err := tt.read(root(t, tt.file, tt.content))
-		var parse *proc.ParseError
-		if !errors.As(err, &parse) {
+		if _, ok := errors.AsType[*proc.ParseError](err); !ok {
 			t.Errorf("%s %q: error %v is not a ParseError", tt.file, tt.content, err)
 			continue
 		}
