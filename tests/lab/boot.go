@@ -55,8 +55,8 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 	attributes := &syscall.SysProcAttr{Setsid: true}
 	var cmd *exec.Cmd
 	if n.Name == machineName {
-		// No IPC and cgroup namespaces: lxcfs runs here, and reads the control
-		// groups of the hosts under their names on this machine.
+		// No IPC and cgroup namespaces: hostproc runs here, and reads the hosts'
+		// control groups under their names on this machine.
 		cmd = exec.Command("sh", "-eu", scriptPath, n.Name)
 		attributes.Cloneflags = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWUTS
 	} else {
@@ -72,25 +72,22 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 	cmd.ExtraFiles = []*os.File{readyOut}
 	cmd.Dir = "/"
 	cmd.SysProcAttr = attributes
-	start := func() error {
-		started, err := n.lab.groups.enter(n.Name, false, cmd)
-		if err != nil {
-			return err
-		}
-		defer started()
-		return cmd.Start()
+	started, err := n.lab.groups.enter(n.Name, false, cmd)
+	if err != nil {
+		return err
 	}
+	defer started()
 	if n.Name == machineName {
-		err = start()
+		err = cmd.Start()
 	} else {
 		// A host's namespaces grow out of the machine's: its mounts are a copy,
-		// with lxcfs in it, and its PID namespace lies within, so that the end
+		// with hostproc's in it, and its PID namespace lies within, so that the end
 		// of the machine's first process is the end of everything.
 		machine, ok := n.lab.machine.init()
 		if !ok {
 			return errors.New("the machine is off")
 		}
-		err = inNamespaces(machine, syscall.CLONE_NEWPID|syscall.CLONE_NEWNS, start)
+		err = inNamespaces(machine, syscall.CLONE_NEWPID|syscall.CLONE_NEWNS, cmd.Start)
 	}
 	if err != nil {
 		return fmt.Errorf("start %s: %w", n.Name, err)

@@ -37,8 +37,6 @@ type groups interface {
 	// remove removes the group and all below it; they must be empty of
 	// processes. Without a member, the whole lab's.
 	remove(member string) error
-	// removeBelow removes what is below a member's group.
-	removeBelow(member string) error
 
 	setCapacity(member string, percent int) error // 0 = no limit
 	capacity(member string) (percent int, err error)
@@ -47,6 +45,8 @@ type groups interface {
 	freeze(member string, frozen bool) error
 	frozen(member string) (bool, error)
 
+	// parents are the directories that the members' groups lie in.
+	parents() (cpu, cpuacct, memory string)
 	// mounts says what a host must mount to see its own groups as the roots:
 	// "controllers" options of version 1 hierarchies, or none for version 2.
 	mounts() []string
@@ -181,9 +181,8 @@ func processesBelow(dir string) ([]int, error) {
 	return pids, err
 }
 
-// removeTree removes a group and all below it, deepest first; with keep, only
-// what is below.
-func removeTree(dir string, keep bool) error {
+// removeTree removes a group and all below it, deepest first.
+func removeTree(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if os.IsNotExist(err) {
 		return nil
@@ -193,13 +192,10 @@ func removeTree(dir string, keep bool) error {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name()), false); err != nil {
+			if err := removeTree(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}
-	}
-	if keep {
-		return nil
 	}
 	if err := unix.Rmdir(dir); err != nil && !os.IsNotExist(err) {
 		return &os.PathError{Op: "rmdir", Path: dir, Err: err}

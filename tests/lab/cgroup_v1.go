@@ -22,8 +22,8 @@ type groupsV1 struct {
 	hierarchies []hierarchy
 }
 
-// controllersV1 are what a host gets a group in. cpuset only because lxcfs looks
-// up its reader's group there and then reads the others under the same path.
+// controllersV1 are what a host gets a group in; cpuset is for its libvirtd, which
+// makes groups for guests there.
 var controllersV1 = []string{"cpu", "cpuacct", "cpuset", "freezer", "memory"}
 
 // newGroupsV1 also says which controllers are missing.
@@ -167,16 +167,7 @@ func (g *groupsV1) members() ([]string, error) {
 
 func (g *groupsV1) remove(member string) error {
 	for _, dir := range g.each(member) {
-		if err := removeTree(dir, false); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (g *groupsV1) removeBelow(member string) error {
-	for _, dir := range g.each(member) {
-		if err := removeTree(dir, true); err != nil {
+		if err := removeTree(dir); err != nil {
 			return err
 		}
 	}
@@ -228,6 +219,10 @@ func (g *groupsV1) freeze(member string, frozen bool) error {
 func (g *groupsV1) frozen(member string) (bool, error) {
 	b, err := os.ReadFile(filepath.Join(g.dir("freezer", member), "freezer.state"))
 	return err == nil && strings.TrimSpace(string(b)) != "THAWED", err
+}
+
+func (g *groupsV1) parents() (cpu, cpuacct, memory string) {
+	return g.dirs["cpu"], g.dirs["cpuacct"], g.dirs["memory"]
 }
 
 func (g *groupsV1) mounts() []string {

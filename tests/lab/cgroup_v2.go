@@ -15,15 +15,13 @@ import (
 //
 // A group of version 2 that hands controllers on to groups below it must not
 // hold processes itself, and libvirtd makes groups for its guests below the
-// host's. So a host's processes live one level down, in a group named
-// "init.scope", the one name that lxcfs skips when it looks for the limits of
-// its reader's host (prune_init_slice in lxcfs).
+// host's. So a host's processes live one level down, in a group of their own.
 type groupsV2 struct {
 	root string // where the file system is mounted
 	tag  string
 }
 
-const leafV2 = "init.scope"
+const leafV2 = "system"
 
 var controllersV2 = []string{"cpu", "cpuset", "memory"}
 
@@ -83,20 +81,7 @@ func (g *groupsV2) processes(member string) ([]int, error) { return processesBel
 
 func (g *groupsV2) members() ([]string, error) { return subdirectories(g.dir("")) }
 
-func (g *groupsV2) remove(member string) error { return removeTree(g.dir(member), false) }
-
-func (g *groupsV2) removeBelow(member string) error {
-	names, err := subdirectories(g.dir(member))
-	for _, n := range names {
-		if n == leafV2 {
-			continue
-		}
-		if err := removeTree(filepath.Join(g.dir(member), n), false); err != nil {
-			return err
-		}
-	}
-	return err
-}
+func (g *groupsV2) remove(member string) error { return removeTree(g.dir(member)) }
 
 func (g *groupsV2) setCapacity(member string, percent int) error {
 	quota := "max"
@@ -150,5 +135,7 @@ func (g *groupsV2) frozen(member string) (bool, error) {
 	n, err := readInt(g.dir(member), "cgroup.freeze")
 	return n != 0, err
 }
+
+func (g *groupsV2) parents() (cpu, cpuacct, memory string) { return g.dir(""), g.dir(""), g.dir("") }
 
 func (g *groupsV2) mounts() []string { return nil }

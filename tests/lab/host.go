@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"crypto/sha1"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,14 +76,16 @@ func (h *Host) PKI() string { return "/etc/libvirt/pki" }
 func (h *Host) powerOn(ctx context.Context) error {
 	g := h.lab.groups
 	if !h.Running() {
+		// Whatever is left of it has to go, and its counters of CPU time begin
+		// at 0 again, as they do with a machine that starts.
+		if err := h.endAll(ctx); err != nil {
+			return err
+		}
+		if err := removeGroup(ctx, g, h.Name); err != nil {
+			return err
+		}
 		if err := g.create(h.Name, h.lab.opts.MemoryMiB, h.lab.opts.Weight); err != nil {
 			return fmt.Errorf("control groups of %s: %w", h.Name, err)
-		}
-		if err := h.endAll(ctx); err != nil { // a host whose first process was killed
-			return err
-		}
-		if err := g.removeBelow(h.Name); err != nil {
-			return err
 		}
 		if err := h.writeFiles(); err != nil {
 			return fmt.Errorf("files of %s: %w", h.Name, err)
@@ -90,7 +93,7 @@ func (h *Host) powerOn(ctx context.Context) error {
 		env := []string{
 			"ROOT=" + h.dir("root"),
 			"HOSTS_FILE=" + h.lab.hostsFile(),
-			"LXCFS=" + h.lab.lxcfsDir(),
+			"PROC=" + filepath.Join(h.lab.procDir(), h.Name),
 			"CGROUPS=" + strings.Join(g.mounts(), " "),
 		}
 		// unlimited while it starts, which nobody measures
@@ -111,11 +114,7 @@ func (h *Host) powerOn(ctx context.Context) error {
 	if c, err := g.capacity(h.Name); err == nil && c > 0 {
 		return nil
 	}
-	if err := h.SetCapacity(h.lab.opts.Capacity); err != nil {
-		return err
-	}
-	_, err := h.Exec(ctx, "cat", "/proc/stat") // lxcfs counts from the first reading
-	return err
+	return h.SetCapacity(h.lab.opts.Capacity)
 }
 
 // PowerOn starts the host again after PowerOff, as after a crash: what is on
@@ -187,6 +186,17 @@ func endGroup(ctx context.Context, g groups, member string) error {
 	return nil
 }
 
+// removeGroup removes a member's groups, or all if there is none; a group is busy
+// for a moment after its last process.
+func removeGroup(ctx context.Context, g groups, member string) error {
+	var last error
+	err := poll(ctx, 5*time.Millisecond, func() (bool, error) {
+		last = g.remove(member)
+		return last == nil, nil
+	})
+	return errors.Join(err, last)
+}
+
 // Freeze stops every process of the host, as a machine does that hangs: its
 // connections stay open and nobody answers. Thaw lets it go on.
 func (h *Host) Freeze() error {
@@ -213,7 +223,7 @@ func (h *Host) Frozen() bool {
 // ---- CPU ----
 
 // SetCapacity changes how much CPU time the host may use, in percent of one
-// core. lxcfs shows the host as many CPUs as that needs, rounded up.
+// core. The host's /proc shows as many CPUs as that needs, rounded up.
 func (h *Host) SetCapacity(percent int) error {
 	if percent < 1 {
 		return fmt.Errorf("capacity of %s: %d %%: must be 1 or more", h.Name, percent)
@@ -224,8 +234,8 @@ func (h *Host) SetCapacity(percent int) error {
 // Capacity is the CPU time that the host may use, in percent of one core.
 func (h *Host) Capacity() (int, error) { return h.lab.groups.capacity(h.Name) }
 
-// CPUUsage is the CPU time that the host's processes have used since the lab
-// was made, as the kernel accounts it: exact, unlike the ticks of /proc/stat.
+// CPUUsage is the CPU time that the host's processes have used since the host
+// was started, as the kernel accounts it.
 func (h *Host) CPUUsage() (time.Duration, error) { return h.lab.groups.usage(h.Name) }
 
 // Throttling counts how often the host ran into its capacity.
@@ -235,11 +245,9 @@ func (h *Host) Throttling() (Throttling, error) { return h.lab.groups.throttled(
 // second for each CPU).
 type Ticks struct{ Busy, Idle int64 }
 
-// Ticks reads the host's /proc/stat from within.
-//
-// lxcfs makes it from the control group's CPU time, beginning with 0 at the first
-// reading after the lab or the host was started. A counter may go back by a few ticks, and
-// over 1 to 5 s the share is within some 10 points of the exact one.
+// Ticks reads the host's /proc/stat from within. See hostproc.c for how that is
+// made: busy time is the CPU time of the host's control group, idle time is what
+// its capacity would have allowed more, and both begin at 0 with the host.
 func (h *Host) Ticks(ctx context.Context) (t Ticks, err error) {
 	out, err := h.Exec(ctx, "head", "-n1", "/proc/stat")
 	if err != nil {

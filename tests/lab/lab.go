@@ -140,7 +140,8 @@ func attach(o Options) (*Lab, error) {
 }
 
 func (l *Lab) makeHosts() {
-	for n := len(l.hosts) + 1; n <= l.opts.Hosts; n++ {
+	l.hosts = nil
+	for n := 1; n <= l.opts.Hosts; n++ {
 		l.hosts = append(l.hosts, newHost(l, n))
 	}
 }
@@ -185,7 +186,7 @@ func (l *Lab) path(elem ...string) string {
 	return filepath.Join(append([]string{l.opts.Dir}, elem...)...)
 }
 func (l *Lab) hostsFile() string  { return l.path("etc-hosts") }
-func (l *Lab) lxcfsDir() string   { return l.path("lxcfs") }
+func (l *Lab) procDir() string    { return l.path("proc") }
 func (l *Lab) caDir() string      { return l.path("ca") }
 func (l *Lab) guestImage() string { return l.path("guest.elf") }
 
@@ -235,7 +236,7 @@ func (l *Lab) up(ctx context.Context) error {
 
 // writeFiles lays out the lab's directory.
 func (l *Lab) writeFiles(ctx context.Context) error {
-	for _, d := range []string{l.path("hosts", machineName), l.lxcfsDir(), l.path("consoles")} {
+	for _, d := range []string{l.path("hosts", machineName), l.procDir(), l.path("consoles")} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
@@ -263,10 +264,13 @@ func (l *Lab) writeFiles(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("certificate authority: %w", err)
 	}
-	return installGuest(ctx, l.guestImage())
+	if err := guestArtifact.install(ctx, l.guestImage()); err != nil {
+		return err
+	}
+	return hostprocArtifact.install(ctx, l.path("hostproc"))
 }
 
-// startMachine starts the machine and lxcfs on it.
+// startMachine starts the machine and hostproc on it.
 func (l *Lab) startMachine(ctx context.Context) error {
 	if !l.machine.Running() {
 		if err := l.machine.endAll(ctx); err != nil {
@@ -280,25 +284,24 @@ func (l *Lab) startMachine(ctx context.Context) error {
 			return err
 		}
 	}
-	ready := func() (bool, error) {
-		_, err := l.machine.Exec(ctx, "test", "-e", filepath.Join(l.lxcfsDir(), "proc/stat"))
+	mounted := func() (bool, error) {
+		_, err := l.machine.Exec(ctx, "mountpoint", "-q", l.procDir())
 		return err == nil, nil
 	}
-	if ok, _ := ready(); ok {
+	if ok, _ := mounted(); ok {
 		return nil
 	}
-	// One lxcfs serves all hosts. It runs here because it has to see its
-	// readers' PIDs, so their PID namespaces must lie within its own.
-	lxcfs, err := l.machine.Start("lxcfs", "lxcfs", "-f", "--enable-cfs", "-p", "/run/lxcfs.pid", l.lxcfsDir())
+	cpu, cpuacct, memory := l.groups.parents()
+	p, err := l.machine.Start("hostproc", l.path("hostproc"), l.procDir(), cpu, cpuacct, memory)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, 10*time.Millisecond, func() (bool, error) {
+	return poll(ctx, 5*time.Millisecond, func() (bool, error) {
 		select {
-		case <-lxcfs.Done():
-			return false, fmt.Errorf("lxcfs ended: %w: %s", lxcfs.err, lxcfs.Text())
+		case <-p.Done():
+			return false, fmt.Errorf("hostproc ended: %w: %s", p.err, p.Text())
 		default:
-			return ready()
+			return mounted()
 		}
 	})
 }
@@ -327,13 +330,7 @@ func (l *Lab) clear(ctx context.Context) error {
 			return err
 		}
 	}
-	// A group is busy for a moment after its last process.
-	var last error
-	err = poll(ctx, 10*time.Millisecond, func() (bool, error) {
-		last = l.groups.remove("")
-		return last == nil, nil
-	})
-	return errors.Join(err, last)
+	return removeGroup(ctx, l.groups, "")
 }
 
 // removeDir removes the lab's directory, if it is one.

@@ -5,6 +5,7 @@ package lab_test
 import (
 	"context"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,28 +19,29 @@ type use struct{ group, stat float64 }
 
 func measure(ctx context.Context, t *testing.T, h *lab.Host) use {
 	t.Helper()
-	read := func() (time.Duration, lab.Ticks, time.Time) {
+	read := func() (time.Duration, time.Time, lab.Ticks) {
 		used, err := h.CPUUsage()
 		if err != nil {
 			t.Fatal(err)
 		}
+		at := time.Now()
 		ticks, err := h.Ticks(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return used, ticks, time.Now()
+		return used, at, ticks
 	}
 	capacity, err := h.Capacity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	used0, ticks0, at0 := read()
+	used0, at0, ticks0 := read()
 	select {
 	case <-time.After(3 * time.Second):
 	case <-ctx.Done():
 		t.Fatal(ctx.Err())
 	}
-	used1, ticks1, at1 := read()
+	used1, at1, ticks1 := read()
 	busy, idle := float64(ticks1.Busy-ticks0.Busy), float64(ticks1.Idle-ticks0.Idle)
 	return use{
 		group: 100 * 100 * (used1 - used0).Seconds() / at1.Sub(at0).Seconds() / float64(capacity),
@@ -47,8 +49,8 @@ func measure(ctx context.Context, t *testing.T, h *lab.Host) use {
 	}
 }
 
-// The machine may be busy and lxcfs counts coarsely, so what is asserted is that
-// a window of 3 s comes within the tolerance before the time is up.
+// The machine may be busy, so what is asserted is that a window of 3 s comes within
+// the tolerance before the time is up.
 func waitForUse(t *testing.T, h *lab.Host, want, tolerance float64) {
 	t.Helper()
 	ctx := within(t, 45*time.Second)
@@ -57,6 +59,73 @@ func waitForUse(t *testing.T, h *lab.Host, want, tolerance float64) {
 		t.Logf("want %.0f %% of the capacity: control group %.1f %%, /proc/stat %.1f %%", want, u.group, u.stat)
 		if math.Abs(u.group-want) <= tolerance && math.Abs(u.stat-want) <= tolerance {
 			return
+		}
+	}
+}
+
+// The ticks of /proc/stat are exactly the CPU time of the host's control group,
+// and never go back, whatever happens to the capacity.
+func TestProcStatIsExact(t *testing.T) {
+	l := labtest.Up(t, lab.Options{Hosts: 1, Capacity: 150})
+	ctx := within(t, time.Minute)
+	h := l.Host("h1")
+	if _, err := h.StartGuest(ctx, lab.GuestSpec{Name: "vm1", Load: 70}); err != nil {
+		t.Fatal(err)
+	}
+	usage := func() time.Duration {
+		t.Helper()
+		u, err := h.CPUUsage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	const tick = 10 * time.Millisecond
+	// A tick is shown when it is over, for each CPU, user and system time; and
+	// the first sample is taken some time after the host's first instruction.
+	const slack = 30 * tick
+	var last lab.Ticks
+	for i := range 20 {
+		if err := h.SetCapacity([]int{150, 60, 100}[i%3]); err != nil {
+			t.Fatal(err)
+		}
+		before := usage()
+		ticks, err := h.Ticks(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := usage()
+		if busy := time.Duration(ticks.Busy) * tick; busy < before-slack || busy > after {
+			t.Errorf("/proc/stat has %s of busy time, the control group from %s to %s", busy, before, after)
+		}
+		if ticks.Busy < last.Busy || ticks.Idle < last.Idle {
+			t.Errorf("/proc/stat went back from %+v to %+v", last, ticks)
+		}
+		last = ticks
+	}
+	for range 2 {
+		out, err := h.Exec(ctx, "sh", "-c", "grep -c ^processor /proc/cpuinfo; grep MemTotal /proc/meminfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := strings.Fields(out); len(f) != 4 || f[0] != "1" || f[2] != "1048576" {
+			t.Errorf("of a host of 60 %% and 1024 MiB /proc says %q", out)
+		}
+		if err := h.PowerOff(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.PowerOn(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.SetCapacity(60); err != nil {
+			t.Fatal(err)
+		}
+		ticks, err := h.Ticks(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if busy := time.Duration(ticks.Busy) * tick; busy > usage() {
+			t.Errorf("after a restart /proc/stat has %s of busy time, the control group %s", busy, usage())
 		}
 	}
 }

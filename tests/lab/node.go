@@ -95,20 +95,16 @@ func (n *Node) start(l launch) (*exec.Cmd, error) {
 	if frozen, err := n.lab.groups.frozen(n.Name); err == nil && frozen {
 		return nil, fmt.Errorf("%s is frozen", n.Name)
 	}
-	var cmd *exec.Cmd
-	err := inNamespaces(init, namespacesAll, func() error {
-		cmd = exec.Command(program(l.args[0]), l.args[1:]...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = l.stdin, l.stdout, l.stderr
-		cmd.Dir = "/"
-		cmd.Env = environment()
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: l.session}
-		started, err := n.lab.groups.enter(n.Name, n.Name != machineName, cmd)
-		if err != nil {
-			return err
-		}
+	cmd := exec.Command(program(l.args[0]), l.args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = l.stdin, l.stdout, l.stderr
+	cmd.Dir = "/"
+	cmd.Env = environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: l.session}
+	started, err := n.lab.groups.enter(n.Name, n.Name != machineName, cmd)
+	if err == nil {
 		defer started()
-		return cmd.Start()
-	})
+		err = inNamespaces(init, namespacesAll, cmd.Start)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s on %s: %w", l.args[0], n.Name, err)
 	}
@@ -272,7 +268,7 @@ func (n *Node) find(match func(args []string) bool) []procID {
 }
 
 // SignalProgram sends a signal to every process of the node that runs the named
-// program, such as SIGSTOP to "libvirtd" on a host, or SIGKILL to "lxcfs" on the
+// program, such as SIGSTOP to "libvirtd" on a host, or SIGKILL to "hostproc" on the
 // machine, which takes /proc/stat away from all hosts. It returns how many there
 // were.
 func (n *Node) SignalProgram(name string, sig syscall.Signal) (int, error) {

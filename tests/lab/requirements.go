@@ -13,7 +13,7 @@ import (
 
 // packages are the Debian packages that have what the lab runs.
 var packages = []string{
-	"libvirt-daemon-system", "libvirt-clients", "qemu-system-x86", "lxcfs",
+	"libvirt-daemon-system", "libvirt-clients", "qemu-system-x86",
 	"iproute2", "util-linux", "gcc", "libc6-dev",
 }
 
@@ -22,7 +22,6 @@ var programs = [][2]string{
 	{"libvirtd", "libvirt-daemon-system"},
 	{"virsh", "libvirt-clients"},
 	{"qemu-system-x86_64", "qemu-system-x86"},
-	{"lxcfs", "lxcfs"},
 	{"ip", "iproute2"},
 	{"unshare", "util-linux"},
 	{"gcc", "gcc"},
@@ -41,7 +40,7 @@ func Requirements() []string {
 		lack("root: namespaces, control groups and libvirtd need it")
 	}
 	if f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0); err != nil {
-		lack("/dev/fuse, which lxcfs needs (%v)", err)
+		lack("/dev/fuse, for the hosts' /proc/stat (%v)", err)
 	} else {
 		f.Close()
 	}

@@ -1,6 +1,6 @@
 # First process of a host, in its new namespaces. Expects its
 # name as the argument, and ROOT (the host's own
-# files), HOSTS_FILE, LXCFS (a mounted lxcfs), CGROUPS (version 1 hierarchies, or
+# files), HOSTS_FILE, PROC (hostproc's files for it), CGROUPS (version 1 hierarchies, or
 # nothing for version 2).
 mount -t proc proc /proc
 hostname "$1"
@@ -27,11 +27,10 @@ for path in etc/libvirt var/lib/libvirt var/cache/libvirt var/log etc/machine-id
 done
 mount --bind "$HOSTS_FILE" /etc/hosts
 
-# lxcfs answers by the control group of the first process of its reader's PID
-# namespace. Not its sys/devices/system/cpu: that shows CPU 0 alone for a
-# capacity up to 100 %, and libvirt would bind every guest of every host to it.
+# /sys/devices/system/cpu stays the machine's: if that, too, showed CPU 0 alone
+# for a capacity up to 100 %, libvirt would bind every guest of every host to it.
 for name in stat cpuinfo meminfo uptime; do
-	mount --bind "$LXCFS/proc/$name" "/proc/$name"
+	mount --bind "$PROC/$name" "/proc/$name"
 done
 
 echo 0 >/proc/sys/net/ipv4/ip_forward           # may be inherited from the machine

@@ -5,7 +5,7 @@ mount --make-rprivate /
 mount -t proc proc /proc
 hostname "$1"
 mount --bind "$HOSTS_FILE" /etc/hosts
-mount -t tmpfs -o mode=755 tmpfs /run           # lxcfs leaves files there
+mount -t tmpfs -o mode=755 tmpfs /run
 echo ready >&3
 exec 3>&-
 read -r word

@@ -120,7 +120,7 @@ func printCPU(cmd *cobra.Command, l *lab.Lab, during time.Duration) error {
 	before := make([]time.Duration, len(l.Hosts()))
 	began := time.Now()
 	for i, h := range l.Hosts() {
-		before[i], _ = h.CPUUsage()
+		before[i], _ = h.CPUUsage() // of one without power there is none
 	}
 	select {
 	case <-time.After(during):
@@ -128,6 +128,9 @@ func printCPU(cmd *cobra.Command, l *lab.Lab, during time.Duration) error {
 		return cmd.Context().Err()
 	}
 	for i, h := range l.Hosts() {
+		if !h.Running() {
+			continue
+		}
 		after, err := h.CPUUsage()
 		if err != nil {
 			return err
