@@ -108,6 +108,9 @@ func (n *Node) boot(ctx context.Context, script string, env []string, plug func(
 		}
 		return fail(errors.Join(ctx.Err(), err))
 	}
+	if err := n.lab.groups.settle(n.Name); err != nil {
+		return fail(err)
+	}
 	init, ok := n.first()
 	if !ok {
 		return fail(errors.New("its first process is not to be found"))

@@ -29,6 +29,9 @@ type groups interface {
 	// it is seen from outside or, with inside, from within the member's own
 	// namespaces. The returned function is to be called after cmd has started.
 	enter(member string, inside bool, cmd *exec.Cmd) (func(), error)
+	// settle is called when a host's first processes, which entered from
+	// outside, have made its namespaces.
+	settle(member string) error
 	// processes lists the PIDs in the group and all below it; of a group that
 	// does not exist, none.
 	processes(member string) ([]int, error)
@@ -123,8 +126,8 @@ func cgroupMounts(mountinfo string) (v1 []hierarchy, v2 string, err error) {
 
 // ---- what both versions share: a group is a directory of small files ----
 
-// settle waits until a change has taken effect, which takes the kernel a moment.
-func settle(done func() (bool, error)) error {
+// await waits until a change has taken effect, which takes the kernel a moment.
+func await(done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	return poll(ctx, time.Millisecond, done)

@@ -148,6 +148,8 @@ func (g *groupsV1) enter(member string, inside bool, cmd *exec.Cmd) (func(), err
 	return func() {}, nil
 }
 
+func (g *groupsV1) settle(string) error { return nil }
+
 func (g *groupsV1) processes(member string) ([]int, error) {
 	return processesBelow(g.dir("freezer", member))
 }
@@ -210,7 +212,7 @@ func (g *groupsV1) freeze(member string, frozen bool) error {
 		return err
 	}
 	// "FREEZING" until the last of the processes has stopped
-	return settle(func() (bool, error) {
+	return await(func() (bool, error) {
 		b, err := os.ReadFile(filepath.Join(dir, "freezer.state"))
 		return strings.TrimSpace(string(b)) == state, err
 	})

@@ -15,7 +15,9 @@ import (
 //
 // A group of version 2 that hands controllers on to groups below it must not
 // hold processes itself, and libvirtd makes groups for its guests below the
-// host's. So a host's processes live one level down, in a group of their own.
+// host's. So a host's processes live one level down, in a group of their own;
+// but its first ones begin in the host's own group, because where a process makes
+// a cgroup namespace decides what its root is.
 type groupsV2 struct {
 	root string // where the file system is mounted
 	tag  string
@@ -64,8 +66,12 @@ func (g *groupsV2) create(member string, memoryMiB, weight int) error {
 
 // enter uses clone3's CLONE_INTO_CGROUP, which needs no view of the file system
 // from inside.
-func (g *groupsV2) enter(member string, _ bool, cmd *exec.Cmd) (func(), error) {
-	f, err := os.Open(filepath.Join(g.dir(member), leafV2))
+func (g *groupsV2) enter(member string, inside bool, cmd *exec.Cmd) (func(), error) {
+	dir := filepath.Join(g.dir(member), leafV2)
+	if !inside && member != machineName {
+		dir = g.dir(member)
+	}
+	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +81,19 @@ func (g *groupsV2) enter(member string, _ bool, cmd *exec.Cmd) (func(), error) {
 	cmd.SysProcAttr.UseCgroupFD = true
 	cmd.SysProcAttr.CgroupFD = int(f.Fd())
 	return func() { f.Close() }, nil
+}
+
+func (g *groupsV2) settle(member string) error {
+	b, err := os.ReadFile(filepath.Join(g.dir(member), "cgroup.procs"))
+	if err != nil {
+		return err
+	}
+	for _, pid := range strings.Fields(string(b)) {
+		if err := writeFile(g.dir(member), leafV2+"/cgroup.procs", pid); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *groupsV2) processes(member string) ([]int, error) { return processesBelow(g.dir(member)) }
@@ -125,7 +144,7 @@ func (g *groupsV2) freeze(member string, frozen bool) error {
 	if err := writeFile(g.dir(member), "cgroup.freeze", strconv.FormatInt(value, 10)); err != nil {
 		return err
 	}
-	return settle(func() (bool, error) {
+	return await(func() (bool, error) {
 		state, err := readKey(g.dir(member), "cgroup.events", "frozen")
 		return state == value, err
 	})

@@ -112,7 +112,7 @@ func (c *cli) hostCommands() []*cobra.Command {
 		c.onHost("restart-libvirtd", "Kill a host's libvirtd if it runs, and start it",
 			func(ctx context.Context, h *lab.Host) error { return h.RestartLibvirtd(ctx) }),
 		c.onHost("uri", "Print the URI of a host's libvirtd, for use outside the lab",
-			func(_ context.Context, h *lab.Host) error { fmt.Println(h.URI()); return nil }),
+			func(_ context.Context, h *lab.Host) error { _, err := fmt.Println(h.URI()); return err }),
 	}
 }
 
