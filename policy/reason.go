@@ -15,6 +15,7 @@ const (
 	Overload
 	Drain
 	Manual
+	Spread
 
 	// Why the host starts nothing now (gates).
 	NotOverloaded
@@ -99,6 +100,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	Overload: {"overload", "the host is above its high mark for long enough"},
 	Drain:    {"drain", "the host is being drained"},
 	Manual:   {"manual", "an operator asked for it"},
+	Spread:   {"spread", "the move makes the load more even"},
 
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
 	Sustaining:        {"sustaining", "above the high mark, but not yet for long enough"},
