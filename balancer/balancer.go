@@ -129,10 +129,10 @@ func (b *Balancer) loop(ctx context.Context) error {
 	}
 }
 
-// interval is the time to the next tick, jittered.
+// interval is the time to the next tick, a twentieth more or less: a fleet that
+// was started at once does not go on in step.
 func (b *Balancer) interval() time.Duration {
-	s := b.o.Sampling
-	return s.Interval + time.Duration((rand.Float64()-0.5)*s.Jitter*float64(s.Interval))
+	return time.Duration((0.95 + 0.1*rand.Float64()) * float64(b.tuning.Load().Interval))
 }
 
 // tick is one turn: look, tell the others, decide, begin.
@@ -184,7 +184,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 // marked in the sample.
 func (b *Balancer) sampleOnce(ctx context.Context) (policy.Sample, time.Duration, error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, b.o.Sampling.Interval)
+	ctx, cancel := context.WithTimeout(ctx, b.tuning.Load().Interval)
 	defer cancel()
 	sample, err := b.o.Hypervisor.Sample(ctx)
 	if err != nil {
@@ -242,7 +242,7 @@ func (b *Balancer) remember(ctx context.Context) {
 // Alive reports whether the control loop has come round lately: what the
 // watchdog is fed by.
 func (b *Balancer) Alive(now time.Time) bool {
-	return now.Sub(later(b.ticked.get(), b.started)) < 3*b.o.Sampling.Interval+10*time.Second
+	return now.Sub(later(b.ticked.get(), b.started)) < 3*b.tuning.Load().Interval+10*time.Second
 }
 
 // logDecision writes one line when what is decided changes.

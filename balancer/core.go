@@ -45,6 +45,8 @@ type Core struct {
 type Tuning struct {
 	Policy policy.Config
 	Mode   policy.Mode
+	// Interval between samples. Shorter sees sooner and costs more.
+	Interval time.Duration
 	// TimeConstant is the estimator's.
 	TimeConstant time.Duration
 	// ReserveTTL is how long a promise lives without being renewed.

@@ -25,7 +25,7 @@ func coreOn(host policy.HostID, used policy.Fraction, domains ...policy.DomainCo
 }
 
 func testTuning() Tuning {
-	t := Tuning{Policy: policy.DefaultConfig(), Mode: policy.AutoMode, TimeConstant: 20 * time.Second, ReserveTTL: 30 * time.Second}
+	t := Tuning{Policy: policy.DefaultConfig(), Mode: policy.AutoMode, Interval: 10 * time.Second, TimeConstant: 20 * time.Second, ReserveTTL: 30 * time.Second}
 	t.Policy.MaxInbound = 3
 	return t
 }

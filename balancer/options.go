@@ -20,22 +20,12 @@ type Options struct {
 	StateDir string
 
 	Tuning   Tuning
-	Sampling Sampling
 	Transfer TransferOptions
 
 	Observer Observer
 	Log      *slog.Logger
 	// NewID makes operation IDs; each must be new in the whole fleet.
 	NewID func() policy.OpID
-}
-
-// Sampling says how often the host is looked at.
-type Sampling struct {
-	// Interval between samples. Shorter sees sooner and costs more.
-	Interval time.Duration
-	// Jitter spreads the ticks of the fleet: each is moved by up to this share
-	// of the interval.
-	Jitter float64
 }
 
 // TransferOptions say how migrations are made.

@@ -69,7 +69,7 @@ func inFleet(t *testing.T, spec fake.Spec, test func(f *fleet)) {
 			hosts: map[policy.HostID]*host{}, cut: map[policy.HostID]int{},
 			tuning: balancer.Tuning{
 				Policy: policy.DefaultConfig(), Mode: policy.AutoMode,
-				TimeConstant: 40 * time.Second, ReserveTTL: 30 * time.Second,
+				Interval: 20 * time.Second, TimeConstant: 40 * time.Second, ReserveTTL: 30 * time.Second,
 			},
 		}
 		for i, name := range world.HostNames() {
@@ -171,7 +171,6 @@ func (h *host) start() {
 	b, err := balancer.New(balancer.Options{
 		Version: "test", Facts: facts, Hypervisor: hypervisor, Cluster: g, Peers: wire{h},
 		Journal: journal, StateDir: dir, Tuning: f.tuning,
-		Sampling: balancer.Sampling{Interval: 20 * time.Second, Jitter: 0.1},
 		Transfer: balancer.TransferOptions{URI: "{host}", DeadlineFactor: 3, DeadlineMin: time.Minute},
 		Observer: &h.decisions, Log: slog.New(slog.NewTextHandler(testLog{t, h.name}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		NewID: func() policy.OpID {

@@ -102,7 +102,7 @@ daemon answers.`,
 	flags.StringVar(&s.format, "format", "table", "output: table for people, json for programs")
 	root.AddCommand(
 		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newHistory(&s),
-		newPause(&s, true), newPause(&s, false),
+		newPause(&s, true), newPause(&s, false), newKeygen(),
 	)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

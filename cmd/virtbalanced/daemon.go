@@ -117,7 +117,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 		Self: d.facts, Listen: cfg.Gossip.Listen, Advertise: cfg.Gossip.Advertise,
 		Join: cfg.Gossip.Join, Label: cfg.Gossip.Label, Keys: keys, Insecure: cfg.Gossip.Insecure,
 		PeersFile: filepath.Join(cfg.StateDir, "peers.json"),
-		Logger:    d.log.With("component", "gossip"),
+		Logger:    d.log,
 	})
 	if err != nil {
 		return err
@@ -144,8 +144,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 		Version: version, Facts: d.facts,
 		Hypervisor: hypervisor, Cluster: d.gossip, Peers: peers,
 		Journal: journal, StateDir: cfg.StateDir,
-		Tuning:   tuning(cfg),
-		Sampling: balancer.Sampling{Interval: cfg.Sampling.Interval, Jitter: 0.1},
+		Tuning: tuning(cfg),
 		Transfer: balancer.TransferOptions{
 			URI:            cfg.Libvirt.MigrateURI,
 			DeadlineFactor: cfg.Libvirt.DeadlineFactor, DeadlineMin: cfg.Libvirt.DeadlineMin,
@@ -163,7 +162,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 		Handler: b, Log: d.log.With("component", "peer"),
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("peer.listen (%q): %w", cfg.Peer.Listen, err)
 	}
 	g.Go(func() error { return peerServer.Run(ctx) })
 
@@ -250,7 +249,7 @@ func (d *daemon) tell(err error) {
 func tuning(cfg config.Config) balancer.Tuning {
 	return balancer.Tuning{
 		Policy: cfg.Policy, Mode: cfg.Mode,
-		TimeConstant: cfg.Sampling.TimeConstant,
-		ReserveTTL:   cfg.Peer.ReserveTTL,
+		Interval: cfg.Sampling.Interval, TimeConstant: cfg.Sampling.TimeConstant,
+		ReserveTTL: cfg.Peer.ReserveTTL,
 	}
 }

@@ -49,8 +49,10 @@ func (d *daemon) reloadOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.gossip.Rekey(keys); err != nil {
-		return err
+	if len(keys) > 0 { // none with gossip.insecure
+		if err := d.gossip.Rekey(keys); err != nil {
+			return err
+		}
 	}
 	changes, needRestart := config.Reloadable(d.config, next)
 	d.config = live

@@ -1,0 +1,84 @@
+package tests
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/virtbalance/virtbalance/tests/stage"
+)
+
+// TestScripts runs the programs as a person would: script/*.txtar.
+//
+// Beside testscript's own commands there are:
+//
+//	ports NAME...            set $NAME to a free port of the loopback, each
+//	retry SECONDS CMD...     run a command until it succeeds
+//	send udp|tcp PORT TEXT   send bytes to a port of the loopback
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	if _, _, err := stage.Build(t.Context(), bin); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			key := filepath.Join(e.WorkDir, "gossip.key")
+			return os.WriteFile(key, []byte("c2l4dGVlbiBieXRlcyB0d2ljZSBtYWtlIDMyIGJ5dCE=\n"), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ports": ports, "retry": retry, "send": send,
+		},
+		RequireUniqueNames: true,
+	})
+}
+
+// ports finds free ports. They are free again when it returns; who takes them
+// in between makes the script fail, loudly.
+func ports(ts *testscript.TestScript, neg bool, names []string) {
+	if neg || len(names) == 0 {
+		ts.Fatalf("usage: ports NAME...")
+	}
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		defer l.Close()
+		ts.Setenv(name, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+}
+
+func retry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: retry SECONDS CMD...")
+	}
+	limit, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(time.Duration(limit) * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not within %d s: %s: %v", limit, strings.Join(args[1:], " "), err)
+		}
+	}
+}
+
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: send udp|tcp PORT TEXT")
+	}
+	c, err := net.Dial(args[0], net.JoinHostPort("127.0.0.1", args[1]))
+	ts.Check(err)
+	defer c.Close()
+	_, err = fmt.Fprint(c, args[2])
+	ts.Check(err)
+}
