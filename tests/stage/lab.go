@@ -37,7 +37,7 @@ func OnLab(l *lab.Lab, binary string, s Settings) ([]*Daemon, error) {
 			return nil, err
 		}
 		daemons = append(daemons, &Daemon{
-			Host: h.Name, Dir: dir, Client: api.NewClient(socket), config: config,
+			Host: h.Name, Dir: dir, Metrics: h.Address + ":17452", Client: api.NewClient(socket), config: config,
 			args: []string{binary, "--config", config},
 			start: func(name string, args ...string) (process, error) {
 				return h.Start(name, args...)

@@ -48,7 +48,7 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 			url += "&serve=true&world=" + worldFile
 		}
 		daemons = append(daemons, &Daemon{
-			Host: host, Dir: home, Client: api.NewClient(socket), config: config,
+			Host: host, Dir: home, Metrics: port(i, 2), Client: api.NewClient(socket), config: config,
 			args: []string{binary, "--config", config, "--hypervisor", url},
 			start: func(_ string, args ...string) (process, error) {
 				return startLocal(filepath.Join(home, "log"), args)

@@ -58,9 +58,10 @@ func (s Settings) Hold() time.Duration {
 
 // Daemon is a virtbalanced on one host.
 type Daemon struct {
-	// Host is the name of the host, Dir where the daemon's files are.
-	Host, Dir string
-	Client    *api.Client
+	// Host is the name of the host, Dir where the daemon's files are, Metrics the
+	// host:port of its metrics as seen by the host itself.
+	Host, Dir, Metrics string
+	Client             *api.Client
 
 	config  string
 	start   func(name string, args ...string) (process, error)
