@@ -92,7 +92,7 @@ func (v *liveView) frame() []string {
 	if s := v.last.Summary; s.Settled {
 		text += "  in band " + percent(s.InBand)
 	}
-	lines = append(lines, cut(text, width))
+	lines = append(lines, v.legend(cut(text, width)))
 	if s := state(v.last); s != "" {
 		lines = append(lines, v.paint.warn+cut(s, width)+v.paint.end)
 	}
@@ -108,13 +108,33 @@ func cut(s string, width int) string {
 	return string(r[:max(width-1, 0)])
 }
 
+// legend gives the figures in the line the colours of the chart.
+func (v *liveView) legend(text string) string {
+	own := v.paint.own
+	if !v.last.InBand {
+		own = v.paint.ownOut
+	}
+	for _, part := range []struct{ word, paint string }{{"own ", own}, {"other ", v.paint.other}} {
+		before, after, ok := strings.Cut(text, "  "+part.word)
+		if !ok || part.paint == "" {
+			continue
+		}
+		figure := len(after)
+		if i := strings.IndexByte(after, ' '); i >= 0 {
+			figure = i
+		}
+		text = before + "  " + part.paint + part.word + after[:figure] + v.paint.end + after[figure:]
+	}
+	return text
+}
+
 // palette holds the escape sequences of the chart; all empty without colour.
 type palette struct {
-	own, ownOut  string // own load, while in the band and outside
-	other, on    string // other load; other load below own in one cell
-	edge, warn   string
-	onOut, reset string
-	end          string
+	own, ownOut string // own load, while in the band and outside
+	other, on   string // other load; other load below own in one cell
+	onOut       string // likewise, while outside
+	edge, warn  string
+	end         string
 }
 
 var colors = palette{
@@ -144,10 +164,7 @@ func (v *liveView) chart(rows, width int) []string {
 		low, high := float64(row)/float64(rows), float64(row+1)/float64(rows)
 		var b strings.Builder
 		b.WriteString(v.label(low, high, row == rows-1))
-		for i := range columns - len(bins) {
-			_ = i
-			b.WriteString(v.empty(v.last.Band, low, high))
-		}
+		b.WriteString(strings.Repeat(v.empty(v.last.Band, low, high), columns-len(bins)))
 		for _, bin := range bins {
 			b.WriteString(v.cell(bin, low, high))
 		}
@@ -207,21 +224,15 @@ func (v *liveView) cell(b bin, low, high float64) string {
 	switch {
 	case all == 0:
 		return v.empty(b.band, low, high)
-	case rest >= all:
-		return p.other + string(eighths[all]) + p.end
-	case rest == 0:
-		return own + string(eighths[all]) + p.end
+	case p.end == "" && all == 8 && rest >= 4:
+		return "▒" // without colour, other load is a lighter shade
 	case p.end == "":
-		// Without colour, other load is a lighter shade, whole cells only.
-		if rest >= 4 {
-			return "▒"
-		}
 		return string(eighths[all])
-	case all < 8:
-		// Three parts do not fit one cell: the larger of the lower two.
-		if 2*rest >= all {
-			return p.other + string(eighths[all]) + p.end
-		}
+	case rest >= all, all < 8 && 2*rest >= all:
+		// A cell has two colours, so where own load ends in it as well, the
+		// larger part stands for both.
+		return p.other + string(eighths[all]) + p.end
+	case rest == 0, all < 8:
 		return own + string(eighths[all]) + p.end
 	}
 	return on + string(eighths[rest]) + p.end
@@ -229,7 +240,7 @@ func (v *liveView) cell(b bin, low, high float64) string {
 
 // timeAxis is the line below the chart: time before now, at its ends.
 func timeAxis(columns int, span time.Duration) string {
-	left, right := "-"+span.String(), "now"
+	left, right := fmt.Sprintf("-%.0fs", span.Seconds()), "now"
 	fill := columns - len(left) - len(right)
 	if fill < 1 {
 		return strings.Repeat("-", max(columns, 0))
