@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -27,6 +28,10 @@ const (
 )
 
 func main() {
+	// The control loop runs here and keeps the process's first thread, which
+	// is easy to find in top.
+	runtime.LockOSThread()
+
 	// The loops allocate next to nothing, and a collection would stop the
 	// workers; the limit is for what the metrics listener leaves behind.
 	debug.SetGCPercent(-1)
