@@ -88,7 +88,7 @@ func (g *groupsV2) settle(member string) error {
 	if err != nil {
 		return err
 	}
-	for _, pid := range strings.Fields(string(b)) {
+	for pid := range strings.FieldsSeq(string(b)) {
 		if err := writeFile(g.dir(member), leafV2+"/cgroup.procs", pid); err != nil {
 			return err
 		}

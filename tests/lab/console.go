@@ -45,8 +45,14 @@ func parseLine(text string) (l Line, err error) {
 		key string
 		to  *int
 	}{
-		{"n", &l.N}, {"up", &up}, {"ticks", &l.Ticks}, {"cpus", &l.VCPUs},
-		{"load", &l.Load}, {"dirty", &l.DirtyMiB}, {"pass", &l.Passes}, {"bad", &l.Bad},
+		{"n", &l.N},
+		{"up", &up},
+		{"ticks", &l.Ticks},
+		{"cpus", &l.VCPUs},
+		{"load", &l.Load},
+		{"dirty", &l.DirtyMiB},
+		{"pass", &l.Passes},
+		{"bad", &l.Bad},
 	} {
 		key, value, _ := strings.Cut(fields[i+1], "=")
 		n, err := strconv.Atoi(value)

@@ -99,7 +99,7 @@ func (l *Lab) guestXML(s GuestSpec) (string, error) {
 	setDefault(&s.Every, 100*time.Millisecond)
 	switch {
 	case s.Name == "" || len(s.Name) > 31 || strings.ContainsAny(s.Name, " \t\n/=,;'\"<>&"):
-		return "", fmt.Errorf("guest name %q: must be 1 to 31 letters, digits, -, _ or .", s.Name)
+		return "", fmt.Errorf("guest name %q: must be 1 to 31 characters without spaces and any of /=,;'\"<>&", s.Name)
 	case s.MemoryMiB < 16:
 		return "", fmt.Errorf("guest %s: memory %d MiB: must be 16 or more", s.Name, s.MemoryMiB)
 	case s.VCPUs < 1 || s.VCPUs > 16:

@@ -28,8 +28,13 @@ func TestGuestXML(t *testing.T) {
 func TestGuestSpecFaults(t *testing.T) {
 	l := &Lab{opts: Options{Name: "test", Dir: "/tmp/vblab-test"}}
 	for _, s := range []GuestSpec{
-		{}, {Name: "a b"}, {Name: strings.Repeat("x", 32)}, {Name: "vm", MemoryMiB: 8},
-		{Name: "vm", VCPUs: 17}, {Name: "vm", Load: 101}, {Name: "vm", Metadata: "<open>"},
+		{},
+		{Name: "a b"},
+		{Name: strings.Repeat("x", 32)},
+		{Name: "vm", MemoryMiB: 8},
+		{Name: "vm", VCPUs: 17},
+		{Name: "vm", Load: 101},
+		{Name: "vm", Metadata: "<open>"},
 		{Name: "vm", Every: 5},
 	} {
 		if text, err := l.guestXML(s); err == nil {

@@ -146,9 +146,13 @@ func (l *Lab) makeHosts() {
 	}
 }
 
-// Name, Dir and Options tell what lab this is.
-func (l *Lab) Name() string     { return l.opts.Name }
-func (l *Lab) Dir() string      { return l.opts.Dir }
+// Name is what tells the lab from others on this machine.
+func (l *Lab) Name() string { return l.opts.Name }
+
+// Dir is the directory with its files.
+func (l *Lab) Dir() string { return l.opts.Dir }
+
+// Options are those that it was built with, defaults filled in.
 func (l *Lab) Options() Options { return l.opts }
 
 // Authority certifies the lab's hosts.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Node is a place in the lab where commands run: a host, or the machine that
@@ -129,19 +130,25 @@ func (e *ExecError) Error() string {
 
 func (e *ExecError) Unwrap() error { return e.Err }
 
+// errStuck says that a killed command has not ended.
+var errStuck = errors.New("it was killed, but does not end; is the host frozen?")
+
 // Exec runs a command on the node, as root, and returns its standard output.
 // The error is an *ExecError. When ctx ends the command is killed.
 func (n *Node) Exec(ctx context.Context, args ...string) (string, error) {
 	var out, errOut bytes.Buffer
 	err := n.Run(ctx, nil, &out, &errOut, args...)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStuck): // and may still write
+		return "", &ExecError{n.Name, args, "", err}
+	case err != nil:
 		return out.String(), &ExecError{n.Name, args, errOut.String(), err}
 	}
 	return out.String(), nil
 }
 
 // Run runs a command on the node with the given standard streams, each of which
-// may be nil.
+// may be nil. When ctx ends the command is killed.
 func (n *Node) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, args ...string) error {
 	cmd, err := n.start(launch{args: args, stdin: stdin, stdout: stdout, stderr: stderr})
 	if err != nil {
@@ -154,8 +161,12 @@ func (n *Node) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Write
 		return err
 	case <-ctx.Done():
 		_ = cmd.Process.Kill()
-		<-done
-		return context.Cause(ctx)
+		select {
+		case <-done: //nolint:errcheck // the end of ctx is why it ended
+			return context.Cause(ctx)
+		case <-time.After(2 * time.Second):
+			return fmt.Errorf("%w; %w", context.Cause(ctx), errStuck)
+		}
 	}
 }
 
