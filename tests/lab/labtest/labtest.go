@@ -13,8 +13,9 @@ import (
 
 // Up builds a lab that lives as long as the test. Unless the options name it,
 // it has a name made from the test's name and the working directory, so that
-// tests can run at the same time, in this checkout and in others, and that
-// whatever a killed run of the same test left behind is cleared away first.
+// different tests can run at the same time, as can the same one in another
+// checkout, and that whatever a killed run of this test left behind is cleared
+// away first.
 //
 // On a machine where no lab can be built the test fails: who runs tests that
 // need a lab wants to know. When a test fails, what libvirtd, the programs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,7 +39,11 @@ func (c *cli) labCommands() []*cobra.Command {
 
 	down := &cobra.Command{
 		Use: "down", Short: "Take the lab away, or whatever is left of it", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return lab.Down(cmd.Context(), c.options) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+			defer cancel()
+			return lab.Down(ctx, c.options)
+		},
 	}
 	list := &cobra.Command{
 		Use: "list", Short: "List the labs on this machine", Args: cobra.NoArgs,
