@@ -90,16 +90,18 @@ func (c *conn) drop() {
 }
 
 // shut takes back the callbacks and closes. Each step asks libvirtd and may
-// take as long as the keep-alive does to give a dead one up.
-func (c *conn) shut() {
+// take as long as the keep-alive does to give a dead one up. It returns the
+// number of references that something still holds, each a leak.
+func (c *conn) shut() int {
 	if c.lv == nil {
-		return
+		return 0
 	}
 	for _, id := range c.events {
 		_ = c.lv.DomainEventDeregister(id)
 	}
 	_ = c.lv.UnregisterCloseCallback()
-	_, _ = c.lv.Close()
+	held, _ := c.lv.Close()
+	return held
 }
 
 // dial opens a connection. There is no deadline: until the connection is

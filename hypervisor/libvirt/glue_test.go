@@ -16,7 +16,14 @@ const testDomain policy.DomainID = "6695eb01-f6a4-8304-79aa-97f2502e193f"
 // connected runs an adapter on the test driver until the test ends.
 func connected(t *testing.T) *Hypervisor {
 	t.Helper()
-	h, err := New(Options{URI: "test:///default"})
+	return connectedUntil(t, Options{URI: "test:///default"}, nil)
+}
+
+// connectedUntil runs an adapter until the test ends, or until Run returns the
+// error that is expected of it.
+func connectedUntil(t *testing.T, o Options, expected error) *Hypervisor {
+	t.Helper()
+	h, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,10 +31,13 @@ func connected(t *testing.T) *Hypervisor {
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
+		if expected == nil {
+			cancel()
 		}
+		if err := <-done; !errors.Is(err, expected) {
+			t.Errorf("Run: %v, want %v", err, expected)
+		}
+		cancel()
 	})
 	for _, l := range []*link{h.stats, h.control} {
 		if _, err := l.await(ctx); err != nil {
