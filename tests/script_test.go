@@ -22,6 +22,8 @@ import (
 //	ports NAME...            set $NAME to a free port of the loopback, each
 //	retry SECONDS CMD...     run a command until it succeeds
 //	send udp|tcp PORT TEXT   send bytes to a port of the loopback
+//
+// and the files gossip.key and world.json, the simulated world of package stage.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if _, _, err := stage.Build(t.Context(), bin); err != nil {
@@ -31,6 +33,9 @@ func TestScripts(t *testing.T) {
 		Dir: "script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "world.json"), stage.World, 0o600); err != nil {
+				return err
+			}
 			key := filepath.Join(e.WorkDir, "gossip.key")
 			return os.WriteFile(key, []byte("c2l4dGVlbiBieXRlcyB0d2ljZSBtYWtlIDMyIGJ5dCE=\n"), 0o600)
 		},

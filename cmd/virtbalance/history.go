@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func newHistory(s *settings) *cobra.Command {
@@ -36,16 +37,28 @@ func printHistory(w io.Writer, history []api.Operation) {
 		return
 	}
 	columns(w, func(w io.Writer) {
-		fmt.Fprintln(w, "ENDED\tDOMAIN\tTO\tRESULT\tTOOK\tPREDICTED\tDOWNTIME\tWHY\tREASON")
+		fmt.Fprintln(w, "ENDED\tDOMAIN\tTO\tRESULT\tTOOK\tPREDICTED\tDOWNTIME\tBECAUSE")
 		for _, o := range history {
 			to := o.ToName
 			if to == "" {
 				to = string(o.Move.To)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 				o.Ended.Local().Format(time.DateTime), o.Move.Name, to, o.Result,
 				seconds(o.DurationSeconds), seconds(o.Move.Duration.Seconds()), seconds(o.DowntimeSeconds),
-				o.Move.Why.Text(), o.Reason.Text())
+				because(o))
 		}
 	})
+}
+
+// because is why a move was made, or why it did not come about.
+func because(o api.Operation) string {
+	switch {
+	case o.Result == policy.Succeeded:
+		return o.Move.Why.Text()
+	case o.Detail != "":
+		return o.Reason.Text() + ": " + o.Detail
+	default:
+		return o.Reason.Text()
+	}
 }

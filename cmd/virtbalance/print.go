@@ -49,11 +49,17 @@ func bar(u policy.Fraction, m policy.Marks) string {
 	return string(cells)
 }
 
-// ago formats a duration as people say it.
+// ago says how long ago something was.
 func ago(d time.Duration) string {
+	if d < time.Second {
+		return "just now"
+	}
+	return lasting(d) + " ago"
+}
+
+// lasting formats a duration as people say it.
+func lasting(d time.Duration) string {
 	switch {
-	case d < time.Second:
-		return "now"
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%.0f s", d.Seconds())
 	case d < 2*time.Hour:

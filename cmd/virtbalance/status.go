@@ -40,9 +40,9 @@ func printStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "  fleet\t%d of %d hosts fresh\n", s.Fleet.Fresh, s.Fleet.Known)
 		fmt.Fprintf(w, "  mode\t%s\n", mode)
 		if !s.Sampled.IsZero() {
-			fmt.Fprintf(w, "  sampled\t%s ago\n", ago(time.Since(s.Sampled)))
+			fmt.Fprintf(w, "  sampled\t%s\n", ago(time.Since(s.Sampled)))
 		}
-		fmt.Fprintf(w, "  daemon\t%s, up %s\n", s.Version, ago(time.Since(s.Started)))
+		fmt.Fprintf(w, "  daemon\t%s, up %s\n", s.Version, lasting(time.Since(s.Started)))
 	})
 	if s.Hold != policy.OK {
 		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
@@ -62,7 +62,7 @@ func printOperation(w io.Writer, o api.Operation) {
 	if o.Done > 0 {
 		fmt.Fprintf(w, ", %s copied", o.Done)
 	}
-	fmt.Fprintf(w, ", since %s\n", ago(time.Since(o.Opened)))
+	fmt.Fprintf(w, ", for %s\n", lasting(time.Since(o.Opened)))
 	if o.Alarm != policy.OK {
 		fmt.Fprintf(w, "  A PERSON MUST LOOK: %s.\n", o.Alarm.Text())
 	}

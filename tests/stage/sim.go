@@ -12,8 +12,10 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/api"
 )
 
+// World describes the simulated hosts, for virtbalanced --hypervisor sim:.
+//
 //go:embed world.json
-var world []byte
+var World []byte
 
 // SimHosts are the hosts of the simulated world.
 var SimHosts = []string{"h1", "h2", "h3"}
@@ -27,7 +29,7 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 		return nil, err
 	}
 	worldFile := filepath.Join(dir, "world.json")
-	if err := os.WriteFile(worldFile, world, 0o600); err != nil {
+	if err := os.WriteFile(worldFile, World, 0o600); err != nil {
 		return nil, err
 	}
 	port := func(i, n int) string { return fmt.Sprintf("127.0.0.1:%d", 17450+10*i+n) }
