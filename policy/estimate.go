@@ -8,8 +8,11 @@ import (
 // Estimator turns samples of counters into load: how much it is, and how much
 // it is about to be.
 //
-// What a domain demands is what it used and what its vCPUs waited for: on an
-// overloaded host use alone says only how the CPU was dealt out.
+// What a domain demands is what it used and, while the host is full, what its
+// vCPUs waited for: on an overloaded host use alone says only how the CPU was
+// dealt out. While the host has idle time, waiting is no lack of CPU: whatever
+// was put off in a burst was done before the interval was over, and counts
+// among what was used.
 //
 // It keeps the previous counters only. A counter that went back (lxcfs and
 // CPU hotplug do that) or that covers no time yields no rate, and the estimate
@@ -70,14 +73,15 @@ func (e *Estimator) Observe(s Sample) Utilization {
 	u := Utilization{At: s.At, Memory: max(0, s.Host.MemoryTotal-s.Host.MemoryAvailable)}
 	dt := s.At.Sub(e.prev.At)
 	w := e.weight(dt)
+	total := s.Host.Total - e.prev.Host.Total
+	recent, ok := share(s.Host.Busy-e.prev.Host.Busy, total)
+	ok = ok && s.Host.Known && e.prev.Host.Known && dt > 0
 	var waited time.Duration
 	if s.DomainsKnown {
-		waited = e.observeDomains(s, dt, w)
+		waited = e.observeDomains(s, dt, w, ok && recent >= full)
 	}
 	if s.Host.Known {
-		total := s.Host.Total - e.prev.Host.Total
-		recent, ok := share(s.Host.Busy-e.prev.Host.Busy, s.Host.Total-e.prev.Host.Total)
-		if ok && e.prev.Host.Known && dt > 0 {
+		if ok {
 			e.host.cpu.observe(recent, dt, w)
 			e.host.demand.observe(recent+waited.Seconds()/total.Seconds(), dt, w)
 			if stalled, ok := share(s.Host.Stalled-e.prev.Host.Stalled, dt); ok && s.Host.PressureKnown && e.prev.Host.PressureKnown {
@@ -101,10 +105,14 @@ func (e *Estimator) weight(dt time.Duration) float64 {
 	return 1 - math.Exp(-dt.Seconds()/e.TimeConstant.Seconds())
 }
 
+// full is the share of the CPU from which on a host counts as having none left:
+// a few percent are lost to the switching and the ticks.
+const full = 0.95
+
 // observeDomains takes in the domains of a sample, and returns for how long
-// their vCPUs have waited. Most of them cover the same interval, which counts
-// usual.
-func (e *Estimator) observeDomains(s Sample, interval time.Duration, usual float64) (waiting time.Duration) {
+// their vCPUs have waited for what the host did not have. Most of them cover
+// the same interval, which counts usual.
+func (e *Estimator) observeDomains(s Sample, interval time.Duration, usual float64, hostFull bool) (waiting time.Duration) {
 	if e.domains == nil {
 		e.domains = make(map[DomainID]*domainEstimate, len(s.Domains))
 	}
@@ -120,8 +128,12 @@ func (e *Estimator) observeDomains(s Sample, interval time.Duration, usual float
 			}
 			used, waited := d.CPUTime-est.prev.CPUTime, d.Wait-est.prev.Wait
 			if used >= 0 && waited >= 0 { // else: restarted, or the counters were reset
-				waiting += waited
-				est.demand.observe((used+waited).Seconds()/dt.Seconds(), dt, w)
+				demanded := used
+				if hostFull {
+					demanded += waited
+					waiting += waited
+				}
+				est.demand.observe(demanded.Seconds()/dt.Seconds(), dt, w)
 				est.wait.observe(waited.Seconds()/dt.Seconds()/float64(max(1, d.VCPUs)), dt, w)
 			}
 		}

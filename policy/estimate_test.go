@@ -185,6 +185,21 @@ func TestForecastFollowsATrendToTheHorizon(t *testing.T) {
 	}
 }
 
+// TestWaitingOnAHostWithIdleTimeIsNoDemand: guests that all want the CPU in the
+// same moments wait for one another on a half idle host. It was taken for an
+// overload of 108 %, and a guest was moved away from it.
+func TestWaitingOnAHostWithIdleTimeIsNoDemand(t *testing.T) {
+	e := &policy.Estimator{}
+	c := newCounters()
+	e.Observe(c.s)
+	c.s.Domains[0].Wait += 5 * time.Second
+	u := e.Observe(c.after(10*time.Second, 0.58, 1))
+	d := e.Domain(c.s.Domains[0])
+	if d.Demand.CPU != 1000 || math.Abs(float64(d.Wait)-0.25) > 1e-9 || math.Abs(float64(u.Ahead)-0.58) > 1e-9 {
+		t.Errorf("demand %v and wait %v on a host that is forecast at %v, want 1000, 25%% and 58%%", d.Demand.CPU, d.Wait, u.Ahead)
+	}
+}
+
 func TestDemandIsUseAndWait(t *testing.T) {
 	e := &policy.Estimator{}
 	c := newCounters()
