@@ -97,13 +97,13 @@ type reasonText struct{ label, text string }
 
 var reasonTexts = [reasonEnd]reasonText{
 	OK:       {"ok", "nothing stands in the way"},
-	Overload: {"overload", "the host is above its high mark for long enough"},
+	Overload: {"overload", "the host has been above its high mark, or heading for it, for long enough"},
 	Drain:    {"drain", "the host is being drained"},
 	Manual:   {"manual", "an operator asked for it"},
 	Spread:   {"spread", "the move makes the load more even"},
 
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
-	Sustaining:        {"sustaining", "above the high mark, but not yet for long enough"},
+	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},
 	DryRun:            {"dry_run", "the daemon is in dry-run mode"},
 	PausedByOperator:  {"paused", "an operator paused balancing"},
 	NoSample:          {"no_sample", "there is no fresh sample of this host"},

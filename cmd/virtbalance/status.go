@@ -33,7 +33,7 @@ func printStatus(w io.Writer, s api.Status) {
 	}
 	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
 	columns(w, func(w io.Writer) {
-		fmt.Fprintf(w, "  cpu\t%s of %s\n", used.Utilization(policy.CPU), s.Host.Capacity.CPU)
+		fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
 		fmt.Fprintf(w, "  memory\t%s of %s\n", used.Utilization(policy.Memory), s.Host.Capacity.Memory)
 		fmt.Fprintf(w, "  marks\treceive below %s, relieve above %s until below %s\n", s.Marks.Receive, s.Marks.High, s.Marks.Stop)
 		fmt.Fprintf(w, "  domains\t%d running\n", s.State.Running)
@@ -50,6 +50,15 @@ func printStatus(w io.Writer, s api.Status) {
 	for _, o := range s.Operations {
 		printOperation(w, o)
 	}
+}
+
+// heading says what the host forecasts for itself, and has promised, where that
+// is more than it uses.
+func heading(h policy.Host) string {
+	if ahead := h.Utilization(policy.CPU); ahead > h.Used.Share(policy.CPU, h.Capacity)+0.01 {
+		return fmt.Sprintf(", with forecast and promises %s", ahead)
+	}
+	return ""
 }
 
 // printOperation says in a line how far a move has come.

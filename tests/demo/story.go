@@ -86,10 +86,18 @@ type hostFrame struct {
 
 func (h hostFrame) cpu() policy.Fraction { return h.State.Used.Share(policy.CPU, h.Host.Capacity) }
 
+// heading says what the host forecasts for itself, when that is much more.
+func (h hostFrame) heading() string {
+	if h.State.Ahead < h.cpu()+0.05 {
+		return ""
+	}
+	return fmt.Sprintf("heading for %.0f%%  ", 100*float64(h.State.Ahead))
+}
+
 // calm: every daemon knows its host and has heard from the others.
 func (f frame) calm() bool {
 	for _, h := range f.hosts {
-		if h.State.Band == policy.BandUnknown || h.Fleet.Fresh < len(f.hosts) || h.State.Band >= policy.BandHold || len(h.domains) == 0 || !h.domains[0].Known {
+		if h.State.Band == policy.BandUnknown || h.Fleet.Fresh < len(f.hosts) || h.State.Band >= policy.BandHold || h.State.Ahead >= h.Marks.High || len(h.domains) == 0 || !h.domains[0].Known {
 			return false
 		}
 	}
@@ -172,7 +180,7 @@ func (s *screen) show(at time.Duration, f frame) {
 func (f frame) lines(at time.Duration) []string {
 	lines := []string{fmt.Sprintf("%4.0f s", at.Seconds())}
 	for _, h := range f.hosts {
-		lines = append(lines, fmt.Sprintf("  %s %s %6s %-8s %s", h.Host.Name, h.bar(), h.cpu(), h.State.Band, h.legend()))
+		lines = append(lines, fmt.Sprintf("  %s %s %6s %-8s %s", h.Host.Name, h.bar(), h.cpu(), h.State.Band, h.heading()+h.legend()))
 	}
 	if h := f.hosts[0]; h.Hold != policy.NotOverloaded && h.Hold != policy.OK && len(f.operations) == 0 {
 		lines = append(lines, fmt.Sprintf("  %s: %s", h.Host.Name, h.HoldText))
