@@ -56,7 +56,7 @@ func TestSummaryOfARunThatSettles(t *testing.T) {
 }
 
 func TestSummaryOfARunThatNeverSettles(t *testing.T) {
-	j, _ := watch(func(t float64) float64 { return 0.1 }, always(wide), 20)
+	j, _ := watch(constant(0.1), always(wide), 20)
 	s := j.summary()
 	if s.Settled || s.InBand != 0 || math.Abs(s.Worst+0.3) > 1e-6 {
 		t.Errorf("%+v", s)
@@ -64,7 +64,7 @@ func TestSummaryOfARunThatNeverSettles(t *testing.T) {
 }
 
 func TestSummaryOfAShortRun(t *testing.T) {
-	j, _ := watch(func(t float64) float64 { return 0.5 }, always(wide), 3)
+	j, _ := watch(constant(0.5), always(wide), 3)
 	if s := j.summary(); !s.Settled || s.Settle > time.Second || s.InBand < 0.99 {
 		t.Errorf("%+v", s)
 	}

@@ -79,7 +79,7 @@ func simulatedHosts() string {
 	for _, band := range []Band{wide, narrow, {0.49, 0.51}} {
 		for _, cpus := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256} {
 			ours := newPlant(cpus, 1)
-			ours.other = step(cpus)
+			ours.other = step(cpus, 15, 30)
 			a := ours.hold(new(Controller), band, 45)
 
 			theirs := newPlant(cpus, 1)

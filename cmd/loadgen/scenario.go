@@ -58,8 +58,7 @@ func parseScenario(path, text string) (loadgen.Program, error) {
 }
 
 func syntaxError(path string, err error) error {
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		return fmt.Errorf("%s:%d:%d: %s", path, parse.Position.Line, max(parse.Position.Col, 1), parse.Message)
 	}
 	return fmt.Errorf("%s: %w", path, err)

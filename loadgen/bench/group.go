@@ -104,7 +104,7 @@ func (g *group) pids() []int {
 		return nil
 	}
 	var out []int
-	for _, f := range strings.Fields(string(b)) {
+	for f := range strings.FieldsSeq(string(b)) {
 		if pid, err := strconv.Atoi(f); err == nil {
 			out = append(out, pid)
 		}

@@ -18,7 +18,8 @@ func main() {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "spin":
-			for {
+			for n := uint64(1); n != 0; n++ {
+				spun = n
 			}
 		case "inside":
 			err := inside(os.Args[2], strings.Split(os.Args[3], ":"), os.Args[4:])
@@ -31,6 +32,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// spun is written so that the loop is not empty.
+var spun uint64
 
 // tool is a load generator and how to ask it for a band.
 type tool struct {
