@@ -35,13 +35,6 @@ func (f *fleet) heat(domain string, cpu policy.MilliCPU) {
 	}
 }
 
-func (f *fleet) do(a fake.Action) {
-	f.t.Helper()
-	if err := f.world.Do(a); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 const settled = 2 * time.Minute // for gossip to converge and samples to accumulate
 
 func TestOverloadIsRelieved(t *testing.T) {

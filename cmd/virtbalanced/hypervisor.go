@@ -38,7 +38,7 @@ func (d *daemon) openHypervisor(ctx context.Context, g *errgroup.Group) (balance
 		context.AfterFunc(ctx, func() { _ = closer.Close() })
 		return h, nil
 	default:
-		return nil, fmt.Errorf("--hypervisor %q is neither libvirt nor sim:...", d.hypervisorURL)
+		return nil, fmt.Errorf("--hypervisor %q is neither libvirt nor a sim: URL", d.hypervisorURL)
 	}
 }
 

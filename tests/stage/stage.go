@@ -170,7 +170,6 @@ type place struct {
 	gossip, peer, metrics  string
 	advertise              string
 	join                   []string
-	extra                  string // TOML
 	peerSection            string
 	capacity               float64
 	libvirt                string
