@@ -28,7 +28,6 @@ func arrivalOf(t *testing.T, xml string) *arrival {
 		site: site{
 			facts:    policy.HostFacts{ID: "target", HypervisorVersion: 7_002_000, LibvirtVersion: 9_000_000, CPUFingerprint: 1, CPUModel: "X"},
 			memory:   proc.Memory{Total: 8 << 30, Available: 4 << 30, HugePageSize: 2 << 20},
-			cpu:      answer{ok: true},
 			machine:  answer{ok: true},
 			tpm:      true,
 			networks: map[string]network{"n": {exists: true, active: true, portGroups: []string{"g"}}},
@@ -88,7 +87,7 @@ func TestArrivalChecks(t *testing.T) {
 		{"host CPU", "of no concern to a named model", plainGuest, func(a *arrival) { a.site.facts.CPUFingerprint = 2 }, policy.OK, ""},
 		{"host CPU", "maximum", `<domain><cpu mode='maximum'/></domain>`, func(a *arrival) { a.site.facts.CPUFingerprint = 2 }, policy.CPUIncompatible, ""},
 
-		{"CPU model", "libvirt says no", plainGuest, func(a *arrival) { a.site.cpu = answer{detail: "avx512 is missing"} }, policy.CPUIncompatible, "avx512"},
+		{"CPU model", "libvirt says no", plainGuest, func(a *arrival) { a.site.cpu = finding{policy.CPUIncompatible, "avx512 is missing"} }, policy.CPUIncompatible, "avx512"},
 		{"machine type", "libvirt says no", plainGuest, func(a *arrival) { a.site.machine = answer{detail: "pc-9 unknown"} }, policy.MachineUnsupported, "pc-9"},
 
 		{"TSC frequency", "equal", onTSC, nil, policy.OK, ""},

@@ -66,34 +66,33 @@ func hostCPU(a *arrival) finding {
 
 // cpuModel reports what libvirt here says of the guest's CPU.
 func cpuModel(a *arrival) finding {
-	if !a.site.cpu.ok {
-		return because(policy.CPUIncompatible, "%s", a.site.cpu.detail)
-	}
-	return finding{}
+	return a.site.cpu
 }
 
 // compareCPU asks whether the emulator here can give the guest its CPU. A CPU
 // that is the host's own cannot be compared in this way.
-func compareCPU(c *lv.Connect, d *libvirtxml.Domain) (answer, error) {
+func compareCPU(c *lv.Connect, d *libvirtxml.Domain) (finding, error) {
 	if d.CPU == nil || d.CPU.Model == nil {
-		return answer{ok: true}, nil
+		return finding{}, nil
 	}
 	desc, err := xml.Marshal(d.CPU)
 	if err != nil {
-		return answer{}, fmt.Errorf("write the CPU's description: %w", err)
+		return finding{}, fmt.Errorf("write the CPU's description: %w", err)
 	}
 	emulator, arch, machine := platform(d)
 	result, err := c.CompareHypervisorCPU(emulator, arch, machine, d.Type, string(desc),
 		lv.CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE)
 	switch {
 	case err == nil && result == lv.CPU_COMPARE_INCOMPATIBLE:
-		return answer{detail: "libvirt holds the guest's CPU to be incompatible with this host"}, nil
+		return because(policy.CPUIncompatible, "libvirt holds the guest's CPU to be incompatible with this host"), nil
 	case err == nil, noSupport(err): // other architectures are checked at the start of the migration
-		return answer{ok: true}, nil
+		return finding{}, nil
+	case hasCode(err, lv.ERR_CPU_INCOMPATIBLE):
+		return finding{policy.CPUIncompatible, message(err)}, nil
 	case lost(err):
-		return answer{}, err
+		return finding{}, err
 	default:
-		return answer{detail: message(err)}, nil
+		return finding{policy.PreflightFailed, message(err)}, nil
 	}
 }
 

@@ -22,7 +22,7 @@ type site struct {
 	// empty if nothing has.
 	uuidHere, nameHere string
 
-	cpu      answer
+	cpu      finding
 	machine  answer
 	tpm      bool // swtpm can be had
 	networks map[string]network
@@ -87,8 +87,10 @@ func askLibvirt(c *lv.Connect, a *arrival, memory proc.Memory) (site, error) {
 	if s.machine, s.tpm, err = readEmulator(c, &a.dom); err != nil {
 		return s, err
 	}
-	if s.cpu, err = compareCPU(c, &a.dom); err != nil {
-		return s, err
+	if s.machine.ok { // else there is nothing to compare for
+		if s.cpu, err = compareCPU(c, &a.dom); err != nil {
+			return s, err
+		}
 	}
 	if s.networks, err = readNetworks(c, &a.dom); err != nil {
 		return s, err
