@@ -8,26 +8,28 @@ import (
 
 // event is a change in the membership.
 type event struct {
-	text string
+	kind eventKind
 	id   policy.HostID
 	name string
 	addr string
 }
 
+type eventKind uint8
+
+const (
+	joined eventKind = iota
+	left
+	lost
+)
+
 // eventsMax bounds the events that wait to be logged; more are not logged.
 const eventsMax = 1024
 
-const (
-	hostJoined = "host joined"
-	hostLeft   = "host left"
-	hostLost   = "host lost: it does not answer"
-)
-
 // announce hands an event over to be logged: memberlist calls back while it
 // holds its lock, and a log can block.
-func (g *Gossip) announce(text string, m member) {
+func (g *Gossip) announce(kind eventKind, m member) {
 	select {
-	case g.events <- event{text: text, id: m.id, name: m.facts.Name, addr: m.addr.String()}:
+	case g.events <- event{kind: kind, id: m.id, name: m.facts.Name, addr: m.addr.String()}:
 	default:
 	}
 }
@@ -39,7 +41,15 @@ func (g *Gossip) announcing(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case e := <-g.events:
-			g.log.Info(e.text, "host", e.name, "id", e.id, "addr", e.addr)
+			log := g.log.With("host", e.name, "id", e.id, "addr", e.addr)
+			switch e.kind {
+			case joined:
+				log.Info("host joined")
+			case left:
+				log.Info("host left")
+			case lost:
+				log.Info("host lost: it does not answer")
+			}
 		}
 	}
 }

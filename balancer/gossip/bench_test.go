@@ -1,6 +1,7 @@
 package gossip_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -169,4 +170,50 @@ func bubble(b *testing.B, f func(t *testing.T) figures) (fig figures) {
 		b.Fatal("the measurement failed")
 	}
 	return fig
+}
+
+// BenchmarkGossipOnSockets prints what gossip costs on real sockets, in real
+// time and with the kernel's share: CPU per host and second.
+func BenchmarkGossipOnSockets(b *testing.B) {
+	for _, n := range []int{30, 100} {
+		b.Run(fmt.Sprintf("hosts=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				ctx, cancel := context.WithCancel(b.Context())
+				var runs sync.WaitGroup
+				var hosts []*gossip.Gossip
+				for i := 1; i <= n; i++ {
+					o := onLoopback(i)
+					if i > 1 {
+						o.Join = []string{hosts[0].Addr().String()}
+					}
+					g, err := gossip.New(o)
+					if err != nil {
+						b.Fatal(err)
+					}
+					hosts = append(hosts, g)
+					runs.Go(func() {
+						if err := g.Run(ctx); err != nil {
+							b.Error(err)
+						}
+					})
+				}
+				publish := time.NewTicker(2 * time.Second / time.Duration(n))
+				run := func(span time.Duration) {
+					for i, began := 0, time.Now(); time.Since(began) < span; i++ {
+						<-publish.C
+						hosts[i%n].Publish(busy(1000))
+					}
+				}
+				run(time.Duration(n) * time.Second / 5)
+				const span = 10 * time.Second
+				cpu := cpuTime()
+				run(span)
+				b.ReportMetric(100*(cpuTime()-cpu).Seconds()/(float64(n)*span.Seconds()), "%core/host")
+				b.ReportMetric(float64(hosts[0].Stats().Members), "members")
+				publish.Stop()
+				cancel()
+				runs.Wait()
+			}
+		})
+	}
 }

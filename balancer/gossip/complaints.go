@@ -18,7 +18,7 @@ type complaints struct {
 }
 
 // complaint is a mistake of one peer.
-type complaint struct{ advice, peer string }
+type complaint struct{ fault, peer string }
 
 const (
 	complaintAgain = 15 * time.Minute
@@ -31,14 +31,14 @@ func newComplaints(l *slog.Logger, c *counters) *complaints {
 	return &complaints{log: l, count: c, said: make(map[complaint]time.Time)}
 }
 
-// What the operator is told.
+// The faults, as the operator is told them.
 const (
-	otherKey   = "peer uses another gossip key"
-	otherLabel = "peer belongs to another cluster"
-	garbage    = "peer sends what is no gossip"
-	overflow   = "gossip dropped: it comes faster than it is read"
-	refused    = "host refused"
-	conflict   = "two hosts claim one ID: is one a clone of the other?"
+	otherKey   = "uses another gossip key"
+	otherLabel = "belongs to another cluster"
+	garbage    = "sends what is no gossip"
+	overflow   = "sends faster than this host reads"
+	misfit     = "cannot be a member"
+	clone      = "claims an ID that another host has: is one a clone of the other?"
 )
 
 // uncounted marks what a callback of memberlist has counted already.
@@ -48,9 +48,9 @@ const uncounted = causes
 // state.go) that tell of a peer's mistake. Tests provoke them over a network,
 // so that a newer memberlist with other words is noticed.
 var known = []struct {
-	text   string
-	cause  Cause
-	advice string
+	text  string
+	cause Cause
+	fault string
 }{
 	{"no installed keys could decrypt", CauseOtherKey, otherKey},
 	{"encryption is configured but remote state is not encrypted", CauseOtherKey, otherKey},
@@ -70,8 +70,8 @@ var known = []struct {
 	{"Failed to read remote state", CauseGarbage, garbage},
 	{"Failed to receive user message", CauseGarbage, garbage},
 	{"handler queue full", CauseOverflow, overflow},
-	{"ignoring alive message for", uncounted, refused},
-	{"Conflicting address for", uncounted, conflict},
+	{"ignoring alive message for", uncounted, misfit},
+	{"Conflicting address for", uncounted, clone},
 }
 
 // hear reports whether a text tells of a peer's mistake. If so, it has been
@@ -84,8 +84,8 @@ func (c *complaints) hear(text, peer string) bool {
 		if k.cause != uncounted {
 			c.count.reject(k.cause)
 		}
-		if c.first(complaint{k.advice, peer}) {
-			c.log.Warn(k.advice, "peer", peer, "detail", cut(text, 300))
+		if c.first(complaint{k.fault, peer}) {
+			c.log.Warn("gossip peer at fault", "fault", k.fault, "peer", peer, "detail", cut(text, 300))
 		}
 		return true
 	}

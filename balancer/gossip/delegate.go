@@ -127,7 +127,7 @@ func (d delegate) update(n *memberlist.Node) {
 	}
 	host, isNew := d.table.join(policy.HostID(n.Name), addrOf(n), m, time.Now())
 	if isNew {
-		d.announce(hostJoined, host)
+		d.announce(joined, host)
 	}
 	d.size.Store(int64(d.table.size()))
 }
@@ -135,11 +135,11 @@ func (d delegate) update(n *memberlist.Node) {
 // NotifyLeave drops a member that left or died.
 func (d delegate) NotifyLeave(n *memberlist.Node) {
 	if host, ok := d.table.leave(policy.HostID(n.Name)); ok {
-		text := hostLost
+		kind := lost
 		if host.goodbye {
-			text = hostLeft
+			kind = left
 		}
-		d.announce(text, host)
+		d.announce(kind, host)
 	}
 	d.size.Store(int64(d.table.size()))
 }

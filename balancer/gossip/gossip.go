@@ -84,7 +84,7 @@ func New(o Options) (*Gossip, error) {
 			g.log.Warn("known hosts lost: they will be found again through the join list", "err", err)
 		}
 	}
-	g.transport, err = newTransport(o, &g.count, g.memberlistLog())
+	g.transport, err = newTransport(o, &g.count, g.log)
 	if err != nil {
 		return nil, err
 	}

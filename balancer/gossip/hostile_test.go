@@ -142,7 +142,7 @@ func TestHostsThatCannotBeMembers(t *testing.T) {
 		if !f.whole(3)() || f.rejected(gossip.CauseBadMeta) == 0 {
 			t.Errorf("a host without facts: rejected %d", f.rejected(gossip.CauseBadMeta))
 		}
-		if n := book.count("level=WARN", "host refused", "peer="+string(mute.id), "facts"); n < 1 || n > 3 {
+		if n := book.count("level=WARN", "cannot be a member", "peer="+string(mute.id), "facts"); n < 1 || n > 3 {
 			t.Errorf("three hosts said %d times that they refuse it, want each once at most:\n%s", n, &book)
 		}
 		fourth := f.strangerAt(8, facts(t, 8, 1))

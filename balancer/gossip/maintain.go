@@ -106,12 +106,10 @@ func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist, young bo
 		}
 		answered = true
 	}
-	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{advice: nobody}) {
-		g.log.Warn(nobody, "join", g.opts.Join)
+	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{fault: "alone"}) {
+		g.log.Warn("this host is alone: no host of the join list answers; trying for ever", "join", g.opts.Join)
 	}
 }
-
-const nobody = "this host is alone: no host of the join list answers; trying for ever"
 
 // candidates returns the addresses of the join list and of lost hosts at which
 // there is no member.

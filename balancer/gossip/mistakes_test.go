@@ -64,15 +64,15 @@ func TestMistakesInTheSetup(t *testing.T) {
 	}{
 		{
 			"another key", func(o *gossip.Options) { o.Keys = [][]byte{key(9)} },
-			gossip.CauseOtherKey, "peer uses another gossip key", "peer uses another gossip key",
+			gossip.CauseOtherKey, "uses another gossip key", "uses another gossip key",
 		},
 		{
 			"no key", func(o *gossip.Options) { o.Keys, o.Insecure = nil, true },
-			gossip.CauseOtherKey, "peer uses another gossip key", "peer uses another gossip key",
+			gossip.CauseOtherKey, "uses another gossip key", "uses another gossip key",
 		},
 		{
 			"another label", func(o *gossip.Options) { o.Label = "production" },
-			gossip.CauseOtherLabel, "peer belongs to another cluster", "this host is alone",
+			gossip.CauseOtherLabel, "belongs to another cluster", "this host is alone",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

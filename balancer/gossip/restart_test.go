@@ -120,7 +120,7 @@ func TestCloneKnowsThatItIsOne(t *testing.T) {
 		f.within(soon, "4 together", f.whole(4))
 		clone := f.start(3, logTo(&book), func(o *gossip.Options) { o.Listen = address(33) })
 		f.within(time.Minute, "the clone sees the conflict", clone.Conflict)
-		if book.count("level=WARN", "two hosts claim one ID", "peer="+string(hostID(3))) != 1 {
+		if book.count("level=WARN", "claims an ID that another host has", "peer="+string(hostID(3))) != 1 {
 			t.Errorf("the clone does not say so:\n%s", &book)
 		}
 		if f.hosts[0].Conflict() {

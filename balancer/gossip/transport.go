@@ -1,13 +1,11 @@
 package gossip
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log"
+	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,15 +13,13 @@ import (
 )
 
 // transport stands between memberlist and the network. It counts the traffic,
-// and it can end every exchange that is under way, which memberlist cannot: its
-// Join waits for up to ten seconds, its stream handlers are not waited for.
+// and at its end it closes every stream that is under way, which memberlist
+// does not: its Join would wait for up to ten seconds.
 type transport struct {
 	inner memberlist.Transport
 	count *counters
 	port  uint16
 
-	ctx     context.Context // ends dials that are under way
-	cancel  context.CancelFunc
 	packets chan *memberlist.Packet
 	streams chan net.Conn
 	stop    chan struct{}
@@ -37,44 +33,22 @@ type transport struct {
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
 // newTransport takes the port, or wraps the transport of the options.
-func newTransport(o Options, count *counters, logger *log.Logger) (*transport, error) {
+func newTransport(o Options, count *counters, log *slog.Logger) (*transport, error) {
 	t := &transport{
 		inner: o.Transport, count: count, port: o.Listen.Port(),
 		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn),
 		stop: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
 	if t.inner == nil {
-		network, err := listen(o, logger)
+		network, err := listen(o.Listen, log)
 		if err != nil {
 			return nil, err
 		}
-		t.inner, t.port = network, uint16(network.GetAutoBindPort())
+		t.inner, t.port = network, network.port()
 	}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
 	t.pumps.Go(t.pumpPackets)
 	t.pumps.Go(t.pumpStreams)
 	return t, nil
-}
-
-// listen binds the sockets. memberlist hides the cause in a text.
-func listen(o Options, logger *log.Logger) (*memberlist.NetTransport, error) {
-	network, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
-		BindAddrs: []string{o.Listen.Addr().String()},
-		BindPort:  int(o.Listen.Port()),
-		Logger:    logger,
-	})
-	switch {
-	case err == nil:
-		return network, nil
-	case strings.Contains(err.Error(), "address already in use"):
-		return nil, fmt.Errorf("gossip.listen (%s): the port is in use, by another virtbalanced or another program; stop it or choose another port on every host", o.Listen)
-	case strings.Contains(err.Error(), "cannot assign requested address"):
-		return nil, fmt.Errorf("gossip.listen (%s): this host has no such address", o.Listen)
-	case strings.Contains(err.Error(), "permission denied"):
-		return nil, fmt.Errorf("gossip.listen (%s): permission denied; ports below 1024 need privileges that the daemon does not have", o.Listen)
-	default:
-		return nil, fmt.Errorf("gossip.listen (%s): %w", o.Listen, err)
-	}
 }
 
 // advertised returns the address that the others are told.
@@ -199,14 +173,10 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 		conn net.Conn
 		err  error
 	)
-	switch inner := t.inner.(type) {
-	case *memberlist.NetTransport:
-		dialer := net.Dialer{Timeout: timeout}
-		conn, err = dialer.DialContext(t.ctx, "tcp", a.Addr)
-	case memberlist.NodeAwareTransport:
+	if inner, ok := t.inner.(memberlist.NodeAwareTransport); ok {
 		conn, err = inner.DialAddressTimeout(a, timeout)
-	default:
-		conn, err = inner.DialTimeout(a.Addr, timeout)
+	} else {
+		conn, err = t.inner.DialTimeout(a.Addr, timeout)
 	}
 	if err != nil {
 		return nil, err
@@ -226,12 +196,11 @@ func (t *transport) Shutdown() error {
 	t.conns = nil
 	t.mu.Unlock()
 
-	t.cancel()
 	for c := range conns {
 		_ = c.Close()
 	}
-	// The pumps must still read while the inner transport waits for its
-	// listeners, which may be handing over.
+	// The pumps still read while the inner transport waits for its listeners,
+	// which may be handing over.
 	err := t.inner.Shutdown()
 	close(t.stop)
 	t.pumps.Wait()
