@@ -3,7 +3,6 @@ package gossip_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"sync"
@@ -21,6 +20,7 @@ type fleet struct {
 	tb    testing.TB
 	net   *gossiptest.Network
 	hosts []*host
+	stops []func() // of every host that was ever started
 	runs  sync.WaitGroup
 }
 
@@ -88,6 +88,7 @@ func (f *fleet) start(i int, mutate ...func(*gossip.Options)) *host {
 		}
 	})
 	f.hosts = append(f.hosts, h)
+	f.stops = append(f.stops, cancel)
 	return h
 }
 
@@ -113,8 +114,8 @@ func (f *fleet) publish(s policy.HostState) {
 
 // end stops every host and waits until nothing of it is left.
 func (f *fleet) end() {
-	for _, h := range f.hosts {
-		h.stop()
+	for _, stop := range f.stops {
+		stop()
 	}
 	f.runs.Wait()
 	time.Sleep(gossiptest.Linger)
@@ -131,7 +132,9 @@ func (f *fleet) within(limit time.Duration, what string, cond func() bool) time.
 			return time.Since(began)
 		}
 		if time.Since(began) > limit {
-			f.tb.Fatalf("%s: not within %s", what, limit)
+			f.tb.Errorf("%s: not within %s", what, limit)
+			f.end() // a bubble must not be left with goroutines in it
+			f.tb.FailNow()
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -164,7 +167,7 @@ func TestHostsHearOfEachOther(t *testing.T) {
 		f := newFleet(t)
 		f.grow(5)
 		f.publish(busy(12000))
-		took := f.within(30*time.Second, "every host knows the others", f.seen(4))
+		took := f.within(soon, "every host knows the others", f.seen(4))
 		t.Logf("5 hosts know each other after %s", took)
 
 		for _, h := range f.hosts[0].Hosts() {
@@ -177,7 +180,7 @@ func TestHostsHearOfEachOther(t *testing.T) {
 			if fmt.Sprint(h.HostFacts) != fmt.Sprint(want) {
 				t.Errorf("facts of host %d:\n%+v, want\n%+v", i, h.HostFacts, want)
 			}
-			if age := time.Since(h.Received); age < 0 || age > 30*time.Second {
+			if age := time.Since(h.Received); age < 0 || age > soon {
 				t.Errorf("host %d: age %s", i, age)
 			}
 			if e, ok := f.hosts[0].Endpoint(h.ID); !ok || e != want.Endpoint {
@@ -189,10 +192,4 @@ func TestHostsHearOfEachOther(t *testing.T) {
 		}
 		f.end()
 	})
-}
-
-func verbose(tb testing.TB) func(*gossip.Options) {
-	return func(o *gossip.Options) {
-		o.Logger = slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})).With("host", o.Self.Name)
-	}
 }

@@ -128,6 +128,8 @@ func (d delegate) update(n *memberlist.Node) {
 	host, isNew := d.table.join(policy.HostID(n.Name), addrOf(n), m, time.Now())
 	if isNew {
 		d.announce(joined, host)
+		d.outbox.again()
+		wake(d.published)
 	}
 	d.size.Store(int64(d.table.size()))
 }

@@ -125,6 +125,10 @@ func (g *Gossip) config() *memberlist.Config {
 	// An overloaded host, our very business, answers late: give it half as long
 	// again before it is called dead.
 	c.SuspicionMult = 6
+	// Each host passes the news of a join or a leave on RetransmitMult ×
+	// ceil(log10(n+1)) times. With memberlist's 4, every fiftieth host of a fleet
+	// below ten misses it until the next push/pull (see sends).
+	c.RetransmitMult = 6
 	// A host that died may come back under another address after this time;
 	// memberlist's default is never.
 	c.DeadNodeReclaimTime = 60 * time.Second

@@ -3,7 +3,6 @@ package gossip_test
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -46,19 +45,8 @@ func TestNewerVersionAmongOlder(t *testing.T) {
 			defer other.mu.Unlock()
 			return slices.ContainsFunc(other.heard, func(b []byte) bool { return bytes.Contains(b, []byte("and another")) })
 		})
-		f.endWith(newer, other)
+		f.end()
 	})
-}
-
-// endWith ends strangers and the fleet.
-func (f *fleet) endWith(strangers ...*stranger) {
-	f.tb.Helper()
-	for _, s := range strangers {
-		if err := s.end(); err != nil {
-			f.tb.Error(err)
-		}
-	}
-	f.end()
 }
 
 // A peer with the right key says all that it should not. Each lie is refused
@@ -82,7 +70,6 @@ func TestLiar(t *testing.T) {
 			{gossip.CauseAbsurd, gossip.EncodeBatch(gossip.EncodeDigest(liar.id, 1, 1, absurd))},
 			{gossip.CauseUnknownHost, gossip.EncodeBatch(gossip.EncodeDigest("nobody", 1, 1, busy(1)))},
 			{gossip.CauseOtherEpoch, gossip.EncodeBatch(gossip.EncodeDigest(victim.id, victim.Epoch()+1, 1, busy(1)))},
-			{gossip.CauseWildSequence, gossip.EncodeBatch(gossip.EncodeDigest(victim.id, victim.Epoch(), math.MaxUint32, busy(1)))},
 			{gossip.CauseGarbage, []byte("\x01\x01\x05hello")},
 			{gossip.CauseGarbage, []byte{1}},
 			{gossip.CauseUnknownType, bytes.Repeat([]byte{0xff}, 500)},
@@ -96,7 +83,7 @@ func TestLiar(t *testing.T) {
 		}
 		f.publish(busy(2000))
 		f.within(soon, "the truth is still heard", f.hears(victim.id, usesCPU(2000)))
-		f.endWith(liar)
+		f.end()
 	})
 }
 
@@ -123,11 +110,11 @@ func TestImpersonationIsAnswered(t *testing.T) {
 		// Again and again: one new epoch a minute, not one per forgery.
 		epoch = victim.Epoch()
 		liar.tell(gossip.EncodeBatch(gossip.EncodeDigest(victim.id, epoch, 500, busy(1))))
-		time.Sleep(soon)
+		time.Sleep(10 * time.Second)
 		if victim.Epoch() != epoch {
 			t.Error("each forgery costs the fleet a round of facts")
 		}
-		f.endWith(liar)
+		f.end()
 	})
 }
 
@@ -145,14 +132,14 @@ func TestHostsThatCannotBeMembers(t *testing.T) {
 		if n := book.count("level=WARN", "cannot be a member", "peer="+string(mute.id), "facts"); n < 1 || n > 3 {
 			t.Errorf("three hosts said %d times that they refuse it, want each once at most:\n%s", n, &book)
 		}
-		fourth := f.strangerAt(8, facts(t, 8, 1))
+		f.strangerAt(8, facts(t, 8, 1))
 		f.within(soon, "a fourth host of four", f.whole(4))
-		fifth := f.strangerAt(9, facts(t, 9, 1))
+		f.strangerAt(9, facts(t, 9, 1))
 		time.Sleep(soon)
 		if !f.whole(4)() || f.rejected(gossip.CauseTooManyHosts) == 0 {
 			t.Errorf("a fifth host of four: rejected %d", f.rejected(gossip.CauseTooManyHosts))
 		}
-		f.endWith(mute, fourth, fifth)
+		f.end()
 	})
 }
 
@@ -169,10 +156,10 @@ func TestLiesInPushPull(t *testing.T) {
 			gossip.EncodeDigest("nobody", 1, 1, policy.HostState{}),
 		), 255, 1, 2)
 		liar.mu.Unlock()
-		f.within(5*time.Minute, "what was good in it is used", f.hears(liar.id, usesCPU(4000)))
+		f.within(soon, "what was good in it is used", f.hears(liar.id, usesCPU(4000)))
 		if f.rejected(gossip.CauseUnknownHost) == 0 || f.rejected(gossip.CauseGarbage) == 0 {
 			t.Errorf("what was bad in it was not counted: %v", f.hosts[0].Stats().Rejected)
 		}
-		f.endWith(liar)
+		f.end()
 	})
 }

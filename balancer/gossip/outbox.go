@@ -29,6 +29,14 @@ func (o *outbox) put(s policy.HostState, now time.Time) {
 	o.state, o.born, o.unsent = s, now, true
 }
 
+// again has the newest state sent once more: somebody is there who has not
+// heard it.
+func (o *outbox) again() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unsent = o.unsent || !o.born.IsZero()
+}
+
 // due returns how long the waiting state has to wait yet; ok is false if none
 // waits. A change of band or flags does not wait for the interval, but even
 // such changes keep a distance: a host that flutters about a mark must not

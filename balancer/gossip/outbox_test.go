@@ -60,6 +60,23 @@ func TestDue(t *testing.T) {
 	}
 }
 
+func TestAgain(t *testing.T) {
+	var o outbox
+	if o.again(); o.unsent {
+		t.Error("a state is due before there is one")
+	}
+	o.put(policy.HostState{Running: 3}, noon)
+	o.next(hostKey{}, noon, time.Second)
+	o.again()
+	if wait, ok := o.due(noon, time.Second); !ok || wait != time.Second {
+		t.Errorf("due in %s, %v; want the interval to be kept", wait, ok)
+	}
+	record, born, _ := o.next(hostKey{}, noon.Add(time.Second), time.Second)
+	if d, err := decodeDigest(record); err != nil || d.seq != 2 || d.state.Running != 3 || !born.Equal(noon) {
+		t.Errorf("sent again as %+v, born %s, %v", d, born, err)
+	}
+}
+
 func TestEarlyIsCountedOnlyWhenEarly(t *testing.T) {
 	var o outbox
 	send := func(s policy.HostState, at time.Time) bool {

@@ -14,7 +14,7 @@ func TestPartitionHeals(t *testing.T) {
 		f := newFleet(t)
 		f.grow(n, logTo(&book))
 		f.publish(busy(1000))
-		f.within(time.Minute, "all 12 together", f.whole(n))
+		f.within(soon, "all 12 together", f.whole(n))
 
 		var minority []netip.AddrPort
 		for _, h := range f.hosts[:cut] {
@@ -40,7 +40,7 @@ func TestPartitionHeals(t *testing.T) {
 		}
 
 		f.net.Heal()
-		took := f.within(time.Minute, "all 12 together again", f.whole(n))
+		took := f.within(soon, "all 12 together again", f.whole(n))
 		t.Logf("healed %s after a partition of 3 minutes", took)
 		f.publish(busy(2000))
 		f.within(10*time.Second, "news pass again", f.seen(n-1))

@@ -34,14 +34,14 @@ func TestGracefulLeave(t *testing.T) {
 			f.start(i)
 		}
 		f.publish(busy(1000))
-		f.within(time.Minute, "all together", f.seen(n-1))
+		f.within(soon, "all together", f.seen(n-1))
 		time.Sleep(2 * time.Minute) // past the exchanges of a host's youth
 
 		gone := f.hosts[n-1]
 		f.remove(gone)
 		gone.stop()
 		<-gone.done
-		took := f.within(3*time.Second, "the others have noticed", f.whole(n-1))
+		took := f.within(soon, "the others have noticed", f.whole(n-1))
 		t.Logf("a host that left was gone everywhere %s after its end", took)
 
 		if joined, left := book.count("host joined"), book.count("host left", "host=hv012"); joined != n-1 || left != 1 {
@@ -69,12 +69,12 @@ func TestCrashAndRestart(t *testing.T) {
 		addr  netip.AddrPort
 		limit time.Duration
 	}{
-		{"at once at the same address", time.Second, address(12), 10 * time.Second},
-		{"later at the same address", 2 * time.Minute, address(12), 10 * time.Second},
+		{"at once at the same address", time.Second, address(12), soon},
+		{"later at the same address", 2 * time.Minute, address(12), soon},
 		// The address of a host that may be alive is not taken over before the
 		// host has been declared dead and forgotten.
 		{"at once at another address", time.Second, address(99), 3 * time.Minute},
-		{"later at another address", 3 * time.Minute, address(99), 10 * time.Second},
+		{"later at another address", 3 * time.Minute, address(99), soon},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestCrashAndRestart(t *testing.T) {
 				f := newFleet(t)
 				f.grow(n)
 				f.publish(busy(1000))
-				f.within(time.Minute, "all together", f.seen(n-1))
+				f.within(soon, "all together", f.seen(n-1))
 
 				f.crash(f.hosts[n-1])
 				time.Sleep(tt.after)
@@ -119,7 +119,7 @@ func TestCloneKnowsThatItIsOne(t *testing.T) {
 		f.grow(4)
 		f.within(soon, "4 together", f.whole(4))
 		clone := f.start(3, logTo(&book), func(o *gossip.Options) { o.Listen = address(33) })
-		f.within(time.Minute, "the clone sees the conflict", clone.Conflict)
+		f.within(soon, "the clone sees the conflict", clone.Conflict)
 		if book.count("level=WARN", "claims an ID that another host has", "peer="+string(hostID(3))) != 1 {
 			t.Errorf("the clone does not say so:\n%s", &book)
 		}
