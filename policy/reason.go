@@ -16,6 +16,7 @@ const (
 	Drain
 	Manual
 	Spread
+	Consolidating
 
 	// Why the host starts nothing now (gates).
 	NotOverloaded
@@ -96,11 +97,12 @@ const (
 type reasonText struct{ label, text string }
 
 var reasonTexts = [reasonEnd]reasonText{
-	OK:       {"ok", "nothing stands in the way"},
-	Overload: {"overload", "the host has been above its high mark, or heading for it, for long enough"},
-	Drain:    {"drain", "the host is being drained"},
-	Manual:   {"manual", "an operator asked for it"},
-	Spread:   {"spread", "the move makes the load more even"},
+	OK:            {"ok", "nothing stands in the way"},
+	Overload:      {"overload", "the host has been above its high mark, or heading for it, for long enough"},
+	Drain:         {"drain", "the host is being drained"},
+	Manual:        {"manual", "an operator asked for it"},
+	Consolidating: {"consolidate", "the host can be emptied"},
+	Spread:        {"spread", "the move makes the load more even"},
 
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
 	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},

@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
@@ -71,7 +73,7 @@ type fleet struct {
 func NewDaemons(w *World, o Options) *Balanced {
 	d := &Balanced{Daemons: Daemons{Options: o}, fleet: fleet{World: w, guests: make([]guest, len(w.VMs))}}
 	for i := range w.VMs {
-		d.guests[i].id = policy.DomainID(fmt.Sprintf("vm-%06d", i))
+		d.guests[i].id = domainID(i)
 	}
 	d.hosts = make([]daemon, len(w.Capacity))
 	d.heard = make([]policy.Host, len(w.Capacity))
@@ -85,11 +87,20 @@ func NewDaemons(w *World, o Options) *Balanced {
 	return d
 }
 
-func hostID(i int) policy.HostID { return policy.HostID(fmt.Sprintf("host-%06d", i)) }
+// IDs are a prefix and the index.
+func hostID(i int) policy.HostID     { return policy.HostID(fmt.Sprintf("host-%06d", i)) }
+func domainID(i int) policy.DomainID { return policy.DomainID(fmt.Sprintf("vm-%06d", i)) }
 
-func hostIndex(id policy.HostID) int {
-	n := 0
-	fmt.Sscanf(string(id), "host-%d", &n)
+func hostIndex(id policy.HostID) int { return index(string(id)) }
+func vmIndex(id policy.DomainID) int { return index(string(id)) }
+
+// index panics on an ID that this package did not make.
+func index(id string) int {
+	_, digits, _ := strings.Cut(id, "-")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		panic(err)
+	}
 	return n
 }
 
@@ -256,8 +267,7 @@ func (b *Balanced) ask(from int, m policy.Move) policy.Reason {
 	if why := b.Policy.Admit(tv, m); why != policy.OK {
 		return why
 	}
-	var vm int
-	fmt.Sscanf(string(m.Domain), "vm-%d", &vm)
+	vm := vmIndex(m.Domain)
 	g := &b.guests[vm]
 	b.ops++
 	g.move, g.op = m, policy.OpID(fmt.Sprintf("%09d", b.ops))

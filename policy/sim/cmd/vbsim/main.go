@@ -36,6 +36,8 @@ func run(w io.Writer, s settings) error {
 	switch s.experiment {
 	case 1:
 		return balancing(w, s)
+	case 2:
+		return consolidation(w, s)
 	case 3:
 		return planning(w, s)
 	default:

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+)
+
+// FirstFit is CloudSim's simple allocation: each VM to the first host that has
+// its full size, and no migration ever (DVFS, NPA).
+type FirstFit struct{}
+
+// Start implements Consolidator.
+func (FirstFit) Start(d *DataCenter, vm int) int {
+	for h := range d.hosts {
+		if d.room(h, vm) {
+			return h
+		}
+	}
+	return -1
+}
+
+// Round implements Consolidator.
+func (FirstFit) Round(*DataCenter) []Transfer { return nil }
+
+// room reports whether the host has the full size of the VM left: RAM, MIPS, and
+// a core that is fast enough.
+func (d *DataCenter) room(h, vm int) bool {
+	const ram = 4096
+	m, v := &d.hosts[h], &d.vms[vm]
+	usedRAM, usedMIPS := v.ram, v.mips
+	for _, i := range m.on {
+		usedRAM += d.vms[i].ram
+		usedMIPS += min(m.core, d.vms[i].mips)
+	}
+	return v.mips <= m.core && usedRAM <= ram && usedMIPS <= m.capacity
+}
+
+// ThresholdMMT is Beloglazov and Buyya's ThrMmt with PABFD: hosts above High
+// give away the VMs with the least RAM; what was evicted goes, by decreasing
+// demand, to the host whose power rises least; then hosts are emptied, the least
+// loaded first, if all their VMs find room.
+type ThresholdMMT struct {
+	High float64
+
+	// of one round:
+	load      []float64 // requested MIPS with the round's moves
+	available []float64
+	base      []float64 // power as last measured
+}
+
+func (t *ThresholdMMT) begin(d *DataCenter) {
+	t.load, t.available, t.base = make([]float64, len(d.hosts)), make([]float64, len(d.hosts)), make([]float64, len(d.hosts))
+	for h := range d.hosts {
+		m := &d.hosts[h]
+		t.base[h] = m.power(m.use)
+		t.available[h] = m.capacity
+		for _, i := range m.on {
+			t.load[h] += d.vms[i].demand
+			t.available[h] -= min(m.core, d.vms[i].demand)
+		}
+	}
+}
+
+// Start implements Consolidator. VMs that were placed before ask for nothing
+// until the first event, so they overload no host; what they were allocated
+// still counts as taken, and as use for the power, whose base is that of idle
+// hosts.
+func (t *ThresholdMMT) Start(d *DataCenter, vm int) int {
+	t.begin(d)
+	clear(t.load)
+	return t.find(d, vm, func(h int) bool { return !d.room(h, vm) })
+}
+
+// find is the host whose power rises least.
+func (t *ThresholdMMT) find(d *DataCenter, vm int, excluded func(int) bool) int {
+	best, least := -1, 0.0
+	demand := d.vms[vm].demand
+	for h := range d.hosts {
+		m := &d.hosts[h]
+		if demand > m.core || demand > t.available[h] {
+			continue
+		}
+		if t.load[h] > 0 && (t.load[h]+demand)/m.capacity > t.High {
+			continue
+		}
+		rise := m.power((m.capacity-t.available[h]+demand)/m.capacity) - t.base[h]
+		if (best < 0 || rise < least) && !excluded(h) {
+			best, least = h, rise
+		}
+	}
+	return best
+}
+
+func (t *ThresholdMMT) put(d *DataCenter, vm, host int, sign float64) {
+	t.load[host] += sign * d.vms[vm].demand
+	t.available[host] -= sign * min(d.hosts[host].core, d.vms[vm].demand)
+}
+
+// Round implements Consolidator.
+func (t *ThresholdMMT) Round(d *DataCenter) []Transfer {
+	t.begin(d)
+	over := make([]bool, len(d.hosts))
+	var evicted []int
+	for h := range d.hosts {
+		m := &d.hosts[h]
+		if t.load[h]/m.capacity <= t.High {
+			continue
+		}
+		over[h] = true
+		left := slices.Clone(m.on)
+		for len(left) > 0 && t.load[h]/m.capacity > t.High {
+			least := 0
+			for i := range left {
+				if d.vms[left[i]].ram < d.vms[left[least]].ram {
+					least = i
+				}
+			}
+			evicted = append(evicted, left[least])
+			t.put(d, left[least], h, -1)
+			left = slices.Delete(left, least, least+1)
+		}
+	}
+	byDemand := func(a, b int) int { return cmp.Compare(d.vms[b].demand, d.vms[a].demand) }
+	slices.SortStableFunc(evicted, byDemand)
+	var transfers []Transfer
+	receiving := make([]bool, len(d.hosts))
+	for _, vm := range evicted {
+		if to := t.find(d, vm, func(h int) bool { return over[h] }); to >= 0 {
+			t.put(d, vm, to, 1)
+			receiving[to] = true
+			transfers = append(transfers, Transfer{vm, to})
+		}
+	}
+	return append(transfers, t.empty(d, over, receiving)...)
+}
+
+// empty moves all VMs off the least loaded hosts, one host after the other.
+func (t *ThresholdMMT) empty(d *DataCenter, over, receiving []bool) []Transfer {
+	var transfers []Transfer
+	closed := slices.Clone(over)
+	var order []int
+	for h := range d.hosts {
+		if d.hosts[h].use == 0 {
+			closed[h] = true
+		} else if !over[h] && !receiving[h] {
+			order = append(order, h)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.hosts[a].use, d.hosts[b].use) })
+	for _, h := range order {
+		if receiving[h] {
+			continue
+		}
+		closed[h] = true
+		vms := slices.Clone(d.hosts[h].on)
+		slices.SortStableFunc(vms, func(a, b int) int { return cmp.Compare(d.vms[b].demand, d.vms[a].demand) })
+		var placed []Transfer
+		for _, vm := range vms {
+			to := t.find(d, vm, func(h int) bool { return closed[h] })
+			if to < 0 {
+				break
+			}
+			t.put(d, vm, to, 1)
+			placed = append(placed, Transfer{vm, to})
+		}
+		if len(placed) < len(vms) {
+			for _, p := range placed {
+				t.put(d, p.VM, p.To, -1)
+			}
+			continue
+		}
+		for _, p := range placed {
+			receiving[p.To] = true
+		}
+		transfers = append(transfers, placed...)
+	}
+	return transfers
+}
