@@ -13,18 +13,16 @@ import (
 // booked in one step after them, so two sources never get the same room.
 func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
 	others := b.o.Cluster.Hosts()
-	reply := peer.ReserveReply{}
-	err := b.ask(ctx, func(c *Core) { reply.Reason = c.WouldAdmit(time.Now(), r, others) })
-	if err == nil && reply.Reason == policy.OK {
-		reply.Reason, reply.Detail = b.o.Hypervisor.Preflight(ctx, r.Description)
+	var reply peer.ReserveReply
+	var why policy.Reason
+	var detail string
+	err := b.ask(ctx, func(c *Core) { why = c.WouldAdmit(time.Now(), r, others) })
+	if err == nil && why == policy.OK {
+		why, detail = b.o.Hypervisor.Preflight(ctx, r.Description)
 	}
 	if err == nil {
 		err = b.ask(ctx, func(c *Core) {
-			now := time.Now()
-			if reply.Reason == policy.OK {
-				reply.Reason = c.Admit(now, r, others)
-			}
-			reply.Host = c.Self(now)
+			reply = c.Reply(time.Now(), r, others, why, detail)
 			b.o.Cluster.Publish(reply.Host.HostState)
 		})
 	}

@@ -40,21 +40,21 @@ type Balancer struct {
 	ticked atomicTime
 	// lastLogged is what the last decision looked like in the log.
 	lastLogged string
-	memory     memoryKeeper
+	memory     *MemoryKeeper
 }
 
 // New returns a Balancer that does nothing until Run.
 func New(o Options) (*Balancer, error) {
-	memory, err := loadMemory(o.StateDir)
+	memory, err := LoadMemory(directory(o.StateDir))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("state directory %s: %w", o.StateDir, err)
 	}
 	b := &Balancer{
 		o: o, log: o.Log,
 		core:      NewCore(o.Facts, o.Tuning, memory),
 		questions: make(chan func(*Core)),
 		started:   time.Now(),
-		memory:    memoryKeeper{dir: o.StateDir},
+		memory:    &MemoryKeeper{Disk: directory(o.StateDir)},
 	}
 	b.tuning.Store(&o.Tuning)
 	return b, nil
@@ -145,22 +145,15 @@ func (b *Balancer) tick(ctx context.Context) error {
 	journalErr := b.o.Journal.Check()
 	b.o.Observer.JournalWritten(journalErr)
 
-	var (
-		arrived  []Arrived
-		decision policy.Decision
-		view     policy.View
-	)
+	var turn Turn
 	err := b.ask(ctx, func(c *Core) {
-		now := time.Now()
-		c.JournalFailed(journalErr)
-		arrived = c.Sampled(now, sample)
-		decision = c.Decide(now, others, known)
-		view = c.View(now, others, known)
-		b.o.Cluster.Publish(view.Hosts[0].HostState)
+		turn = c.Turn(time.Now(), Facts{Sample: sample, Journal: journalErr, Others: others, Known: known})
+		b.o.Cluster.Publish(turn.View.Hosts[0].HostState)
 	})
 	if err != nil {
 		return err
 	}
+	decision, view := turn.Decision, turn.View
 	b.o.Observer.Sampled(took, sampleErr, view.Hosts[0], b.tuning.Load().Policy.Marks, view.Domains)
 	b.o.Observer.Promised(view.Ledger)
 	b.o.Observer.Fleet(others, view.Now, b.tuning.Load().Policy.StaleAfter)
@@ -168,7 +161,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 	b.o.Observer.Decided(decision)
 	b.logDecision(decision, view.Hosts[0])
 
-	for _, a := range arrived {
+	for _, a := range turn.Arrived {
 		b.drivers.Go(func() { b.finishArrival(ctx, a) })
 	}
 	if decision.Hold == policy.OK {
@@ -234,7 +227,7 @@ func (b *Balancer) remember(ctx context.Context) {
 	if b.ask(ctx, func(c *Core) { m = c.Memory() }) != nil {
 		return
 	}
-	if err := b.memory.save(m); err != nil {
+	if err := b.memory.Save(m); err != nil {
 		b.log.Warn("cooldowns and back-offs not saved", "err", err)
 	}
 }

@@ -293,6 +293,35 @@ func (c *Core) Decide(now time.Time, others []policy.Host, known int) policy.Dec
 	return c.decision
 }
 
+// Facts are what one turn of the control loop has found.
+type Facts struct {
+	Sample policy.Sample
+	// Journal is nil if the journal can be written.
+	Journal error
+	// Others are the other hosts, Known how many were heard from in a day.
+	Others []policy.Host
+	Known  int
+}
+
+// Turn is what follows from them.
+type Turn struct {
+	Arrived  []Arrived
+	Decision policy.Decision
+	// View is what was decided on.
+	View policy.View
+}
+
+// Turn is one turn of the control loop: it takes the facts in and decides.
+func (c *Core) Turn(now time.Time, f Facts) Turn {
+	c.JournalFailed(f.Journal)
+	arrived := c.Sampled(now, f.Sample)
+	return Turn{
+		Arrived:  arrived,
+		Decision: c.Decide(now, f.Others, f.Known),
+		View:     c.View(now, f.Others, f.Known),
+	}
+}
+
 // Begin opens an operation for a move of the last decision.
 func (c *Core) Begin(now time.Time, id policy.OpID, m policy.Move, target policy.Endpoint) operation.Operation {
 	o := operation.Open(now, id, m, target)
@@ -394,6 +423,17 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest, others []policy.Host)
 	})
 	c.arriving[r.Op] = r.Handoff
 	return policy.OK
+}
+
+// Reply answers a source that asks for room, after the checks that take time
+// have given their verdict.
+func (c *Core) Reply(now time.Time, r peer.ReserveRequest, others []policy.Host, checked policy.Reason, detail string) peer.ReserveReply {
+	reply := peer.ReserveReply{Reason: checked, Detail: detail}
+	if checked == policy.OK {
+		reply.Reason = c.Admit(now, r, others)
+	}
+	reply.Host = c.Self(now)
+	return reply
 }
 
 // Self is this host as the others are to see it.

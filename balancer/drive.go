@@ -27,25 +27,14 @@ const (
 // When ctx ends it returns at once, wherever it is; the journal knows.
 func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
 	log := b.log.With("op", o.ID, "domain", o.Move.Name, "to", o.Move.To)
-	phase := o.Phase
 	o, action := o.First(time.Now())
-	for {
-		if o.Phase != phase {
-			if err := b.record(ctx, o); err != nil {
-				log.Error("journal not written", "phase", o.Phase.String(), "err", err)
-				o, action = o.Next(time.Now(), operation.JournalFailed{Err: err})
-			}
-			phase = o.Phase
-		}
-		if action == operation.Stop {
-			break
-		}
+	for action != operation.Stop {
 		log.Debug("operation", "phase", o.Phase.String(), "action", action.String())
 		event := b.perform(ctx, o, action)
 		if ctx.Err() != nil {
 			return
 		}
-		o, action = o.Next(time.Now(), event)
+		o, action = o.Step(time.Now(), event, func(o operation.Operation) error { return b.record(ctx, o) })
 	}
 	b.advanced(ctx, o)
 	level := log.Info
@@ -60,6 +49,9 @@ func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
 func (b *Balancer) record(ctx context.Context, o operation.Operation) error {
 	err := b.o.Journal.Append(o)
 	b.o.Observer.JournalWritten(err)
+	if err != nil {
+		b.log.Error("journal not written", "op", o.ID, "phase", o.Phase.String(), "err", err)
+	}
 	if err == nil && !o.Phase.Closed() {
 		b.advanced(ctx, o)
 	}
@@ -155,32 +147,31 @@ func (b *Balancer) attend(ctx context.Context, o operation.Operation, migrate fu
 	})
 	defer attending.Wait()
 
-	deadline := time.NewTimer(max(0, b.o.Transfer.deadline(o.Move)-time.Since(o.Begun)))
-	defer deadline.Stop()
-	renew := time.NewTicker(b.tuning.Load().ReserveTTL / 3)
-	defer renew.Stop()
-	late := false
+	ttl := b.tuning.Load().ReserveTTL
+	vigil := NewVigil(time.Now(), o, b.o.Transfer, ttl)
+	due := time.NewTimer(time.Until(vigil.Next()))
+	defer due.Stop()
 	for {
 		select {
 		case outcome := <-ended:
-			if late && outcome.Result == policy.Aborted {
-				outcome.Reason = policy.DeadlineExceeded
-			}
-			return outcome
-		case <-deadline.C:
-			late = true
+			return vigil.Claim(outcome)
+		case <-due.C:
+		}
+		abort, renew := vigil.Due(time.Now())
+		if abort {
 			b.log.Warn("migration is past its deadline: aborting it", "op", o.ID, "domain", o.Move.Name)
 			attending.Go(func() { b.abort(ctx, o) })
-			deadline.Reset(b.o.Transfer.DeadlineMin) // and again, should that not help
-		case <-renew.C:
+		}
+		if renew {
 			attending.Go(func() {
-				ctx, cancel := context.WithTimeout(ctx, b.tuning.Load().ReserveTTL/3)
+				ctx, cancel := context.WithTimeout(ctx, ttl/3)
 				defer cancel()
 				if err := b.o.Peers.Renew(ctx, o.Target, o.Move.To, o.ID); err != nil {
 					b.log.Debug("promise not renewed", "op", o.ID, "err", err)
 				}
 			})
 		}
+		due.Reset(time.Until(vigil.Next()))
 	}
 }
 

@@ -9,8 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -31,8 +30,9 @@ import (
 // Invariant: what Append has returned nil for is found by the next Open.
 type Journal struct {
 	mu    sync.Mutex
-	path  string
-	file  *os.File
+	disk  Disk
+	path  string // for people
+	file  File
 	size  int64
 	lines int
 
@@ -51,31 +51,34 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+const journalFile = "journal"
+
 // OpenJournal opens or makes the journal in a directory.
 //
 // A torn last line is cut off. A damaged line before that is an error: something
 // other than a crash has changed the file, and open operations may be missing.
 func OpenJournal(dir string) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
-	j := &Journal{path: filepath.Join(dir, "journal"), open: map[policy.OpID]operation.Operation{}}
-	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o600)
+	return OpenJournalOn(directory(dir))
+}
+
+// OpenJournalOn is OpenJournal on any disk.
+func OpenJournalOn(d Disk) (*Journal, error) {
+	f, err := d.Open(journalFile)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j.file = f
-	if err := j.load(); err != nil {
-		return nil, errors.Join(err, f.Close())
+	j := &Journal{disk: d, path: journalFile, file: f, open: map[policy.OpID]operation.Operation{}}
+	if dir, ok := d.(directory); ok {
+		j.path = dir.path(journalFile)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := j.load(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return j, nil
 }
 
 func (j *Journal) load() error {
-	r := bufio.NewReaderSize(j.file, 1<<16)
+	r := bufio.NewReaderSize(io.NewSectionReader(j.file, 0, math.MaxInt64), 1<<16)
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) { // whatever is left was torn off by a crash
@@ -99,9 +102,6 @@ func (j *Journal) load() error {
 // cut shortens the file to its whole records.
 func (j *Journal) cut() error {
 	if err := j.file.Truncate(j.size); err != nil {
-		return fmt.Errorf("journal %s: %w", j.path, err)
-	}
-	if _, err := j.file.Seek(j.size, io.SeekStart); err != nil {
 		return fmt.Errorf("journal %s: %w", j.path, err)
 	}
 	return nil
@@ -201,10 +201,10 @@ func (j *Journal) compact() error {
 		}
 		all.Write(record)
 	}
-	if err := writeFile(j.path, all.Bytes()); err != nil {
+	if err := j.disk.Replace(journalFile, all.Bytes()); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	f, err := os.OpenFile(j.path, os.O_RDWR, 0o600)
+	f, err := j.disk.Open(journalFile)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -237,34 +237,4 @@ func decodeRecord(line []byte) (operation.Operation, error) {
 		return o, errors.New("record without operation or phase")
 	}
 	return o, nil
-}
-
-// writeFile replaces a file in one step: whoever reads it, even after a crash,
-// finds the old content or the new.
-func writeFile(path string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // fails after the rename, as it should
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if err := errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

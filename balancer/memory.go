@@ -6,18 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 )
 
 const memoryFile = "memory.json"
 
-// loadMemory reads what an earlier life remembered; nothing if there was none.
-func loadMemory(dir string) (Memory, error) {
+// LoadMemory reads what an earlier life remembered; nothing if there was none.
+func LoadMemory(d Disk) (Memory, error) {
 	var m Memory
-	path := filepath.Join(dir, memoryFile)
-	data, err := os.ReadFile(path)
+	data, err := d.ReadFile(memoryFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
@@ -25,26 +22,28 @@ func loadMemory(dir string) (Memory, error) {
 		return m, err
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return Memory{}, fmt.Errorf("%s: %w; delete it to start without cooldowns and back-offs", path, err)
+		return Memory{}, fmt.Errorf("%s: %w; delete it to start without cooldowns and back-offs", memoryFile, err)
 	}
 	return m, nil
 }
 
-// memoryKeeper writes the memory down when it has changed.
-type memoryKeeper struct {
-	dir  string
+// MemoryKeeper writes the memory down when it has changed.
+type MemoryKeeper struct {
+	Disk Disk
+
 	mu   sync.Mutex
 	last []byte
 }
 
-func (k *memoryKeeper) save(m Memory) error {
+// Save makes the memory durable.
+func (k *MemoryKeeper) Save(m Memory) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil || bytes.Equal(data, k.last) {
 		return err
 	}
-	if err := writeFile(filepath.Join(k.dir, memoryFile), data); err != nil {
+	if err := k.Disk.Replace(memoryFile, data); err != nil {
 		return err
 	}
 	k.last = data

@@ -8,10 +8,10 @@
 //	                     v                    v                      v both hosts
 //	                   Failed               Failed       Done | Failed | Aborted | Unknown
 //
-// Whoever drives it performs the actions and keeps one rule: a change of phase
+// Whoever drives it performs the actions; Step keeps one rule: a change of phase
 // is written to the journal and synced before the action that comes with it is
 // performed. So after a crash the journal names everything that may have
-// happened, and Resume goes on from there by looking, not by guessing.
+// happened, and First goes on from there by looking, not by guessing.
 //
 // Invariant: no event but Located, with positive knowledge of both hosts,
 // closes an operation that has been Started.

@@ -224,6 +224,19 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 	}
 }
 
+// Step is Next with the one rule kept: a change of phase is written, to the
+// journal, before the action that comes with it is returned.
+func (o Operation) Step(now time.Time, e Event, write func(Operation) error) (Operation, Action) {
+	next, action := o.Next(now, e)
+	if next.Phase == o.Phase {
+		return next, action
+	}
+	if err := write(next); err != nil {
+		return next.Next(now, JournalFailed{Err: err})
+	}
+	return next, action
+}
+
 // Delay is how long to Wait: a second at first, for libvirt to tidy up and for
 // daemons to restart, and half a minute in the end.
 func (o Operation) Delay() time.Duration {
