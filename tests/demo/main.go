@@ -32,8 +32,8 @@ func main() {
 	}
 }
 
-// settings make the daemons act within seconds.
-var settings = stage.Settings{Settle: 10 * time.Second}
+// settings make the daemons act within seconds, and let people see why first.
+var settings = stage.Settings{Over: 6, Window: 8, Settle: 10 * time.Second}
 
 // theatre is where the story plays.
 type theatre interface {

@@ -14,6 +14,9 @@ import (
 // patience is how long the story may take from the heat to the relief.
 const patience = 3 * time.Minute
 
+// overture is how long the calm before the heat is shown at least.
+const overture = 5 * time.Second
+
 // tell shows the hosts once a second while one of them is heated, until it is
 // relieved.
 func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
@@ -33,7 +36,7 @@ func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
 		screen.show(time.Since(began), frame)
 
 		switch {
-		case !heated && frame.calm():
+		case !heated && time.Since(began) > overture && frame.calm():
 			screen.leave()
 			if err := place.Heat(ctx); err != nil {
 				return err
