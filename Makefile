@@ -42,6 +42,7 @@ demo-down: check-go ## take the demo down again
 test: test-unit test-lab ## run all tests (the lab's need root)
 
 test-unit: deps ## run the tests that need no lab
+	@.ci/deps test
 	go test -timeout 20m ./...
 
 test-lab: deps lab-programs ## run the tests on real libvirt hosts; needs root
@@ -49,7 +50,7 @@ test-lab: deps lab-programs ## run the tests on real libvirt hosts; needs root
 	go test -tags lab -count 1 -p 1 -timeout 40m $(LAB_TESTS)
 
 lint: deps ## check the code with golangci-lint, which is built at the first time
-	@linter=$$(.ci/tool golangci-lint) && $$linter fmt --diff && $$linter run
+	@linter=$$(.ci/tool golangci-lint) || exit; $$linter fmt --diff; $$linter run
 
 install: bin/virtbalanced bin/virtbalance bin/loadgen ## install below $(DESTDIR)$(prefix), with the systemd unit
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(unitdir) $(DESTDIR)$(sysconfdir)/virtbalanced \

@@ -29,11 +29,11 @@ func TestReloadable(t *testing.T) {
 		{"host.labels", `[]`, `["ssd"]`},
 		{"sampling.interval", `"20s"`, `"10s"`},
 		{"policy.high", `80`, `85`},
-		{"gossip.join", `[]`, `["hv2"]`},
 	}
 	wantRestart := []Change{
 		{"libvirt.post_copy", "false", "true"},
 		{"gossip.listen", `"0.0.0.0:17450"`, `"0.0.0.0:1"`},
+		{"gossip.join", `[]`, `["hv2"]`},
 	}
 	if !reflect.DeepEqual(changes, wantChanges) {
 		t.Errorf("changes %v\nwant    %v", changes, wantChanges)
