@@ -4,9 +4,10 @@ import (
 	"encoding/xml"
 	"fmt"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func otherHost(a *arrival) finding {

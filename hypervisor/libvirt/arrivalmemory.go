@@ -8,9 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"libvirt.org/go/libvirtxml"
+
 	"github.com/virtbalance/virtbalance/hypervisor/proc"
 	"github.com/virtbalance/virtbalance/policy"
-	"libvirt.org/go/libvirtxml"
 )
 
 // pages is an amount of memory in huge pages of one size.

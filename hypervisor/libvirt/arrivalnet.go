@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // nic is a network interface of this host.

@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // hang returns a function for call that returns when release is closed.

@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"errors"
+	"slices"
 
 	lv "libvirt.org/go/libvirt"
 )
@@ -12,12 +13,7 @@ func hasCode(err error, codes ...lv.ErrorNumber) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	for _, c := range codes {
-		if e.Code == c {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, e.Code)
 }
 
 // noSupport reports that the driver or the version of libvirt does not offer

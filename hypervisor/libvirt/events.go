@@ -5,8 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // eventBacklog is the number of events that may wait. When more come, some are

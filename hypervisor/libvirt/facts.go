@@ -10,9 +10,10 @@ import (
 	"math"
 	"strings"
 
+	lv "libvirt.org/go/libvirt"
+
 	"github.com/virtbalance/virtbalance/hypervisor/proc"
 	"github.com/virtbalance/virtbalance/policy"
-	lv "libvirt.org/go/libvirt"
 )
 
 // node is what libvirt says of its host. It changes only when libvirtd is

@@ -7,8 +7,9 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/virtbalance/virtbalance/policy"
 	"golang.org/x/sys/unix"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 const mountTable = `22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw

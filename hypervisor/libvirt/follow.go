@@ -5,8 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // figuresWait is how long the figures of a migration that has ended are waited
@@ -95,8 +96,7 @@ func (f *follower) ended(ctx context.Context, p *pursuit, err error) policy.Outc
 	}
 	result, why := classify(err)
 	claim := f.outcome(result, why, message(err))
-	var notStarted errNotStarted
-	if errors.As(err, &notStarted) {
+	if _, ok := errors.AsType[errNotStarted](err); ok {
 		claim.Detail = "not started: " + claim.Detail
 		return claim
 	}

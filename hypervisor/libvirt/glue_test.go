@@ -39,11 +39,7 @@ func connectedUntil(t *testing.T, o Options, expected error) *Hypervisor {
 		}
 		cancel()
 	})
-	for _, l := range []*link{h.stats, h.control} {
-		if _, err := l.await(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "a connection", func() bool { return h.Status().Connected })
 	return h
 }
 

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // finding is an answer about a domain or a host: a reason and the detail that

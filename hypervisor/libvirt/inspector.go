@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/virtbalance/virtbalance/hypervisor"
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // Errors of Abort that a caller may want to tell apart.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // reading is what libvirt says of one active domain at one moment.

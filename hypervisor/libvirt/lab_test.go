@@ -180,7 +180,7 @@ func TestLabPersistentMove(t *testing.T) {
 
 	reports := 0
 	out := from.Migrate(t.Context(), hypervisor.Transfer{Domain: id, URI: to.host.MigrationURI(), Bandwidth: 8 * policy.MiB},
-		func(p policy.Progress) { reports++ })
+		func(policy.Progress) { reports++ })
 	t.Logf("outcome: %+v, progress reported %d times", out, reports)
 	if out.Result != policy.Succeeded || out.Reason != policy.Completed || out.Downtime <= 0 || out.Duration <= 0 ||
 		out.Transferred < policy.MiB || reports == 0 {

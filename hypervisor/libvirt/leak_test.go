@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
-	"go.uber.org/goleak"
 )
 
 // TestMain looks for goroutines that a test has left behind. libvirt's event
@@ -145,9 +146,6 @@ func TestLinkReportsWhatItCannotReachAndGivesUpWithTheContext(t *testing.T) {
 	}
 	if s := h.Status(); s.Connected || s.Reconnects != 0 {
 		t.Errorf("%+v", s)
-	}
-	if _, err := h.control.await(ctx); err == nil {
-		t.Error("a session of a libvirtd that is not there")
 	}
 }
 

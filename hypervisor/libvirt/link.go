@@ -2,7 +2,6 @@ package libvirt
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -23,12 +22,11 @@ type link struct {
 
 	mu       sync.Mutex
 	session  *session // nil while down
-	up       chan struct{}
 	sessions uint64
 }
 
 func newLink(name string, o *Options, open func(*session) error) *link {
-	return &link{name: name, opts: o, log: o.Log.With("link", name), open: open, up: make(chan struct{})}
+	return &link{name: name, opts: o, log: o.Log.With("link", name), open: open}
 }
 
 // session is the time between connecting and losing the connection.
@@ -53,23 +51,6 @@ func (l *link) current() (*session, error) {
 		return nil, errDown
 	}
 	return l.session, nil
-}
-
-// await waits until there is a session.
-func (l *link) await(ctx context.Context) (*session, error) {
-	for {
-		l.mu.Lock()
-		s, up := l.session, l.up
-		l.mu.Unlock()
-		if s != nil {
-			return s, nil
-		}
-		select {
-		case <-up:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errDown, ctx.Err())
-		}
-	}
 }
 
 // keep connects, and does so again whenever the connection is lost, until ctx
@@ -192,11 +173,8 @@ func (l *link) serve(ctx context.Context, s *session, work func(context.Context,
 func (l *link) publish(s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s == nil {
-		l.up = make(chan struct{})
-	} else {
+	if s != nil {
 		l.sessions++
-		close(l.up)
 	}
 	l.session = s
 }

@@ -49,7 +49,7 @@ func look(path string) (sight, error) {
 		return s, nil
 	}
 	if info.Mode()&fs.ModeDevice != 0 {
-		s.Size, s.Identity = blockDevice("/sys/dev/block", uint64(stat.Rdev))
+		s.Size, s.Identity = blockDevice("/sys/dev/block", stat.Rdev)
 		return s, nil
 	}
 	s.Size = policy.Bytes(info.Size())

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	lv "libvirt.org/go/libvirt"
+
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
-	lv "libvirt.org/go/libvirt"
 )
 
 // The pace of progress reports. The first comes early, because a small guest
@@ -21,7 +22,8 @@ const (
 // other libvirtd, and goes on if this process ends.
 //
 // The domain is inspected first, whatever is known of it, because a snapshot
-// or a block job may have come since.
+// or a block job may have come since. The guest's memory goes to the host that
+// t.URI names, whatever qemu.conf on the target says.
 func (h *Hypervisor) Migrate(ctx context.Context, t hypervisor.Transfer, progress func(policy.Progress)) policy.Outcome {
 	began := time.Now()
 	refused := func(r policy.Reason, detail string) policy.Outcome {
@@ -44,6 +46,9 @@ func (h *Hypervisor) Migrate(ctx context.Context, t hypervisor.Transfer, progres
 		return refused(policy.LibvirtError, "not started: "+message(err))
 	case f.Reason != policy.OK:
 		return refused(f.Reason, f.Detail)
+	}
+	if err := probe(ctx, t.URI, h.opts.Migration.ProbeTarget); err != nil {
+		return refused(policy.Unreachable, err.Error())
 	}
 
 	done := make(chan error, 1)
@@ -123,6 +128,9 @@ func makePlan(o MigrationOptions, t hypervisor.Transfer, persistent bool) plan {
 	}
 	if bandwidth > 0 { // in MiB/s; 0 would mean unlimited
 		p.params.Bandwidth, p.params.BandwidthSet = uint64(max(1, bandwidth/policy.MiB)), true
+	}
+	if uri := dataURI(t.URI); uri != "" {
+		p.params.URI, p.params.URISet = uri, true
 	}
 	p.maxDowntime = o.MaxDowntime
 	if t.MaxDowntime > 0 {

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/virtbalance/virtbalance/policy"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // check is one thing that may keep a domain where it is, or off a host.

@@ -75,6 +75,7 @@ type MigrationOptions struct {
 	// PostCopy lets the guest switch over after the first pass over its
 	// memory and fetch the rest afterwards. It always converges; but if the
 	// network breaks in that phase the guest is lost. Off unless asked for.
+	// QEMU 7.2 was seen to give emulated (TCG) guests back old memory.
 	PostCopy bool
 	// TLS encrypts the migration stream with QEMU's own TLS; qemu.conf has to
 	// name the certificates.
@@ -87,6 +88,11 @@ type MigrationOptions struct {
 	// MaxDowntime, for transfers that name none; zero leaves QEMU's default
 	// (300 ms).
 	MaxDowntime time.Duration
+	// ProbeTarget is how long the target's libvirt port may take to accept a
+	// connection before a migration is started, for URIs that name a port or
+	// imply one; zero does not look. libvirtd itself tries for up to two
+	// minutes to reach a host that does not answer, and cannot be interrupted.
+	ProbeTarget time.Duration
 }
 
 // keepAliveCount is the number of unanswered probes after which libvirt drops
@@ -146,6 +152,7 @@ func (o Options) validate() error {
 	complain(o.Migration.ParallelConnections < 0 || o.Migration.ParallelConnections > 255,
 		"number of parallel connections %d must be 0..255", o.Migration.ParallelConnections)
 	complain(o.Migration.Bandwidth < 0, "bandwidth %v must not be negative", o.Migration.Bandwidth)
+	complain(o.Migration.ProbeTarget < 0, "probe of the target %v must not be negative", o.Migration.ProbeTarget)
 	complain(o.Migration.MaxDowntime < 0, "longest downtime %v must not be negative", o.Migration.MaxDowntime)
 	return errors.Join(wrong...)
 }

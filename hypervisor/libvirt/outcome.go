@@ -3,16 +3,16 @@ package libvirt
 import (
 	"errors"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // classify translates an error of MigrateToURI3 by its code, never by its
 // text. It says what libvirt claims; whether the domain is still here is
 // looked at afterwards.
 func classify(err error) (policy.Result, policy.Reason) {
-	var cut errCutOff
-	if errors.As(err, &cut) {
+	if _, ok := errors.AsType[errCutOff](err); ok {
 		return policy.Unknown, policy.ConnectionLost
 	}
 	var e lv.Error

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"libvirt.org/go/libvirtxml"
+
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
-	"libvirt.org/go/libvirtxml"
 )
 
 // CheckResult is the answer of one check about one domain.

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // pursuit is a migration out that this process follows: one that it started,

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func records(ids ...policy.DomainID) []domainStats {

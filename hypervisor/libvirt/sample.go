@@ -8,8 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // statsWanted are the groups of statistics that are read. With NOWAIT a domain

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/virtbalance/virtbalance/hypervisor/proc"
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/hypervisor/proc"
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // site is this host's side of the checks: its answer to everything that one

@@ -1,8 +1,9 @@
 package libvirt
 
 import (
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // domainState translates libvirt's state. A domain that is shutting down still

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/virtbalance/virtbalance/hypervisor"
-	"github.com/virtbalance/virtbalance/policy"
 	lv "libvirt.org/go/libvirt"
 	"pgregory.net/rapid"
+
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func TestStatesAndTheirReasons(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/virtbalance/virtbalance/policy"
 	"libvirt.org/go/libvirtxml"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // sharedFileSystems are the types, as the mount table names them, of file
