@@ -12,17 +12,16 @@ import (
 // take time and are made first, outside the owner; the room is looked at and
 // booked in one step after them, so two sources never get the same room.
 func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
-	others := b.o.Cluster.Hosts()
 	var reply peer.ReserveReply
 	var why policy.Reason
 	var detail string
-	err := b.ask(ctx, func(c *Core) { why = c.WouldAdmit(time.Now(), r, others) })
+	err := b.ask(ctx, func(c *Core) { why = c.WouldAdmit(time.Now(), r) })
 	if err == nil && why == policy.OK {
 		why, detail = b.o.Hypervisor.Preflight(ctx, r.Description)
 	}
 	if err == nil {
 		err = b.ask(ctx, func(c *Core) {
-			reply = c.Reply(time.Now(), r, others, why, detail)
+			reply = c.Reply(time.Now(), r, why, detail)
 			b.o.Cluster.Publish(reply.Host.HostState)
 		})
 	}

@@ -141,13 +141,13 @@ func (b *Balancer) tick(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	others, known := b.o.Cluster.Hosts(), b.o.Cluster.Known()
+	fleet := b.fleet()
 	journalErr := b.o.Journal.Check()
 	b.o.Observer.JournalWritten(journalErr)
 
 	var turn Turn
 	err := b.ask(ctx, func(c *Core) {
-		turn = c.Turn(time.Now(), Facts{Sample: sample, Journal: journalErr, Others: others, Known: known})
+		turn = c.Turn(time.Now(), Facts{Sample: sample, Journal: journalErr, Fleet: fleet})
 		b.o.Cluster.Publish(turn.View.Hosts[0].HostState)
 	})
 	if err != nil {
@@ -156,7 +156,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 	decision, view := turn.Decision, turn.View
 	b.o.Observer.Sampled(took, sampleErr, view.Hosts[0], b.tuning.Load().Policy.Marks, view.Domains)
 	b.o.Observer.Promised(view.Ledger)
-	b.o.Observer.Fleet(others, view.Now, b.tuning.Load().Policy.StaleAfter)
+	b.o.Observer.Fleet(fleet.Others, view.Now, b.tuning.Load().Policy.StaleAfter)
 	b.o.Observer.JournalOpen(len(b.o.Journal.Open()))
 	b.o.Observer.Decided(decision)
 	b.logDecision(decision, view.Hosts[0])
@@ -171,6 +171,12 @@ func (b *Balancer) tick(ctx context.Context) error {
 	}
 	b.remember(ctx)
 	return nil
+}
+
+// fleet is what the cluster says now.
+func (b *Balancer) fleet() Fleet {
+	c := b.o.Cluster
+	return Fleet{Others: c.Hosts(), Known: c.Known(), Conflict: c.Conflict()}
 }
 
 // sampleOnce reads the counters, within one interval. What could not be read is

@@ -22,6 +22,10 @@ type Cluster interface {
 	// Known counts the hosts heard from in the last day, this one included.
 	Known() int
 
+	// Conflict reports that another host claims to be this one: a cloned
+	// machine. Nobody can tell then whose state is whose.
+	Conflict() bool
+
 	// Endpoint returns where the daemon of a host answers peers, host:port, and
 	// the address or name under which its libvirt is reached.
 	Endpoint(policy.HostID) (policy.Endpoint, bool)

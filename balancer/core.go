@@ -129,7 +129,7 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 		s.Domains = c.sample.Domains
 	}
 	c.sample = s
-	c.domains = c.domains[:0:0]
+	c.domains = nil
 	for _, d := range s.Domains {
 		if d.State != policy.StateShutoff && d.Job != policy.MigratingIn {
 			c.domains = append(c.domains, c.estimator.Domain(d))
@@ -271,25 +271,34 @@ func (c *Core) frozen() bool {
 // underway counts the operations that hold an outbound slot.
 func (c *Core) underway() int { return len(c.operations) }
 
+// Fleet is what the cluster says of the other hosts at one instant.
+type Fleet struct {
+	Others []policy.Host
+	// Known counts the hosts heard from in the last day, this one included.
+	Known int
+	// Conflict: another host claims to be this one.
+	Conflict bool
+}
+
 // View is everything that a decision may look at.
-func (c *Core) View(now time.Time, others []policy.Host, known int) policy.View {
+func (c *Core) View(now time.Time, fleet Fleet) policy.View {
 	return policy.View{
 		Now: now, Self: c.facts.ID,
-		Hosts:       append([]policy.Host{c.Self(now)}, others...),
+		Hosts:       append([]policy.Host{c.Self(now)}, fleet.Others...),
 		Domains:     slices.Clone(c.domains),
 		Ledger:      c.ledger.Unexpired(now),
 		Utilization: c.utilization,
 		Conditions: policy.Conditions{
 			Mode: c.tuning.Mode, Paused: c.paused, Frozen: c.frozen(),
 			JournalUnwritable: c.journalErr != nil,
-			Known:             known,
+			Known:             fleet.Known, Conflict: fleet.Conflict,
 		},
 	}
 }
 
 // Decide decides on the newest facts and remembers.
-func (c *Core) Decide(now time.Time, others []policy.Host, known int) policy.Decision {
-	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(c.View(now, others, known), c.state)
+func (c *Core) Decide(now time.Time, fleet Fleet) policy.Decision {
+	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(c.View(now, fleet), c.state)
 	return c.decision
 }
 
@@ -298,9 +307,7 @@ type Facts struct {
 	Sample policy.Sample
 	// Journal is nil if the journal can be written.
 	Journal error
-	// Others are the other hosts, Known how many were heard from in a day.
-	Others []policy.Host
-	Known  int
+	Fleet   Fleet
 }
 
 // Turn is what follows from them.
@@ -317,8 +324,8 @@ func (c *Core) Turn(now time.Time, f Facts) Turn {
 	arrived := c.Sampled(now, f.Sample)
 	return Turn{
 		Arrived:  arrived,
-		Decision: c.Decide(now, f.Others, f.Known),
-		View:     c.View(now, f.Others, f.Known),
+		Decision: c.Decide(now, f.Fleet),
+		View:     c.View(now, f.Fleet),
 	}
 }
 
@@ -379,20 +386,17 @@ func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 	}
 }
 
-// Handoff is what the target is to set on the domain once it has arrived.
-func (c *Core) Handoff(now time.Time, o operation.Operation) hypervisor.Handoff {
+// Leaving is the history that a domain takes along when it leaves now.
+func (c *Core) Leaving(now time.Time, id policy.DomainID) policy.MoveHistory {
 	var history policy.MoveHistory
-	if d, ok := c.counters(o.Move.Domain); ok {
+	if d, ok := c.counters(id); ok {
 		history = d.History
 	}
-	return hypervisor.Handoff{
-		Autostart: o.Description.Autostart,
-		History:   c.tuning.Policy.Arrived(history, now, c.facts.ID),
-	}
+	return c.tuning.Policy.Arrived(history, now, c.facts.ID)
 }
 
 // WouldAdmit answers a source that asks for room, and books nothing.
-func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest, others []policy.Host) policy.Reason {
+func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest) policy.Reason {
 	c.ledger = c.ledger.Unexpired(now)
 	if granted, ok := c.ledger.Find(r.Op); ok {
 		if granted.From != r.Move.From || granted.Domain != r.Move.Domain {
@@ -403,14 +407,14 @@ func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest, others []policy.
 	if _, here := c.counters(r.Move.Domain); here {
 		return policy.AlreadyThere
 	}
-	return c.tuning.Policy.Admit(c.View(now, others, 0), r.Move)
+	return c.tuning.Policy.Admit(c.View(now, Fleet{}), r.Move)
 }
 
 // Admit answers a source that asks for room, and books the room in the same
 // step if the answer is yes. Asked again for the same operation it gives the
 // same answer and books nothing more.
-func (c *Core) Admit(now time.Time, r peer.ReserveRequest, others []policy.Host) policy.Reason {
-	if why := c.WouldAdmit(now, r, others); why != policy.OK {
+func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
+	if why := c.WouldAdmit(now, r); why != policy.OK {
 		return why
 	}
 	if _, ok := c.ledger.Find(r.Op); ok {
@@ -427,10 +431,10 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest, others []policy.Host)
 
 // Reply answers a source that asks for room, after the checks that take time
 // have given their verdict.
-func (c *Core) Reply(now time.Time, r peer.ReserveRequest, others []policy.Host, checked policy.Reason, detail string) peer.ReserveReply {
+func (c *Core) Reply(now time.Time, r peer.ReserveRequest, checked policy.Reason, detail string) peer.ReserveReply {
 	reply := peer.ReserveReply{Reason: checked, Detail: detail}
 	if checked == policy.OK {
-		reply.Reason = c.Admit(now, r, others)
+		reply.Reason = c.Admit(now, r)
 	}
 	reply.Host = c.Self(now)
 	return reply

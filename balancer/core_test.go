@@ -45,7 +45,7 @@ func feed(c *Core, now time.Time, used policy.Fraction, n int, domains ...policy
 			At: now, DomainsKnown: true, Domains: domains,
 			Host: policy.HostCounters{Known: true, Busy: busy, Total: total, MemoryTotal: 100 * policy.GiB, MemoryAvailable: 80 * policy.GiB},
 		})
-		c.Decide(now, nil, 1)
+		c.Decide(now, Fleet{Known: 1})
 	}
 	return now
 }
@@ -72,7 +72,7 @@ func TestAdmitBooksOnce(t *testing.T) {
 	c, now := coreOn("target", 0.5)
 	r := requestFor("op1", 1000, policy.GiB)
 	for range 3 {
-		if why := c.Admit(now, r, nil); why != policy.OK {
+		if why := c.Admit(now, r); why != policy.OK {
 			t.Fatalf("refused: %s", why)
 		}
 	}
@@ -80,7 +80,7 @@ func TestAdmitBooksOnce(t *testing.T) {
 	if got := c.HostState(now).Promised; got != want {
 		t.Errorf("promised %+v, want %+v", got, want)
 	}
-	if why := c.Admit(now, requestFor("op2", 1000, policy.GiB), nil); why != policy.HostOverReceive {
+	if why := c.Admit(now, requestFor("op2", 1000, policy.GiB)); why != policy.HostOverReceive {
 		t.Errorf("a second CPU on 50%% + 10%%: %s, want %s", why, policy.HostOverReceive)
 	}
 }
@@ -88,7 +88,7 @@ func TestAdmitBooksOnce(t *testing.T) {
 func TestPromiseExpires(t *testing.T) {
 	c, now := coreOn("target", 0.5)
 	r := requestFor("op1", 1000, policy.GiB)
-	if why := c.Admit(now, r, nil); why != policy.OK {
+	if why := c.Admit(now, r); why != policy.OK {
 		t.Fatal(why)
 	}
 	now = now.Add(20 * time.Second)
@@ -113,7 +113,7 @@ func TestPromiseExpires(t *testing.T) {
 func TestArrival(t *testing.T) {
 	c, now := coreOn("target", 0.5)
 	r := requestFor("op1", 1000, policy.GiB)
-	if why := c.Admit(now, r, nil); why != policy.OK {
+	if why := c.Admit(now, r); why != policy.OK {
 		t.Fatal(why)
 	}
 	coming := domainCounters(r.Move.Domain)
@@ -142,7 +142,7 @@ func TestArrival(t *testing.T) {
 func TestFailedMoveFreesTheRoom(t *testing.T) {
 	c, now := coreOn("target", 0.5)
 	r := requestFor("op1", 1000, policy.GiB)
-	if why := c.Admit(now, r, nil); why != policy.OK {
+	if why := c.Admit(now, r); why != policy.OK {
 		t.Fatal(why)
 	}
 	stranger := r.Move
@@ -160,7 +160,7 @@ func TestFailedMoveFreesTheRoom(t *testing.T) {
 func TestAlreadyThere(t *testing.T) {
 	r := requestFor("op1", 1000, policy.GiB)
 	c, now := coreOn("target", 0.1, domainCounters(r.Move.Domain))
-	if why := c.Admit(now, r, nil); why != policy.AlreadyThere {
+	if why := c.Admit(now, r); why != policy.AlreadyThere {
 		t.Errorf("%s, want %s", why, policy.AlreadyThere)
 	}
 }
@@ -185,7 +185,7 @@ func TestNeverOverPromised(t *testing.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "wait")) * time.Second)
 			default:
 				r := requestFor(op, policy.MilliCPU(rapid.IntRange(0, 8000).Draw(t, "cpu")), policy.Bytes(rapid.IntRange(0, 80).Draw(t, "GiB"))*policy.GiB)
-				if c.Admit(now, r, nil) != policy.OK {
+				if c.Admit(now, r) != policy.OK {
 					continue
 				}
 				s := c.HostState(now)
@@ -244,28 +244,42 @@ func TestOutcomeFeedsThePolicy(t *testing.T) {
 		HostFacts: policy.HostFacts{ID: "target", Name: "target", Capacity: policy.Load{CPU: 10_000, Memory: 100 * policy.GiB}},
 		Received:  now,
 	}}
-	d := c.Decide(now, others, 2)
+	d := c.Decide(now, Fleet{Others: others, Known: 2})
 	if len(d.Plan) != 1 || d.Hold != policy.OK {
 		t.Fatalf("no plan for a host at 90%%: %+v", d)
 	}
 	o := c.Begin(now, "op1", m, policy.Endpoint{})
-	if d := c.Decide(now, others, 2); d.Hold != policy.InFlight {
+	if d := c.Decide(now, Fleet{Others: others, Known: 2}); d.Hold != policy.InFlight {
 		t.Errorf("with a move in flight: %s", d.Hold)
 	}
 	o.Phase, o.Outcome = operation.Failed, policy.Outcome{Result: policy.Failed, Reason: policy.HostMemory}
 	c.Advanced(now, o)
-	if d := c.Decide(now, others, 2); len(d.Plan) != 0 || d.Hold != policy.NoFeasibleHost {
+	if d := c.Decide(now, Fleet{Others: others, Known: 2}); len(d.Plan) != 0 || d.Hold != policy.NoFeasibleHost {
 		t.Errorf("right after a refusal: %+v", d)
 	}
 	later := now.Add(31 * time.Second)
 	others[0].Received = later
 	feed(c, now, 0.9, 4, domainCounters("vm"))
-	if d := c.Decide(later, others, 2); len(d.Plan) != 1 {
+	if d := c.Decide(later, Fleet{Others: others, Known: 2}); len(d.Plan) != 1 {
 		t.Errorf("after the back-off: %+v", d)
 	}
 	o.Begun, o.Phase, o.Outcome.Result = later, operation.Done, policy.Succeeded
 	c.Advanced(later, o)
-	if d := c.Decide(later, others, 2); d.Hold != policy.Settling {
+	if d := c.Decide(later, Fleet{Others: others, Known: 2}); d.Hold != policy.Settling {
 		t.Errorf("after a success: %s", d.Hold)
+	}
+}
+
+// TestHistoryTravels: what a domain remembers of its moves is counted on when it
+// leaves, once, and a host that somebody else claims to be starts nothing.
+func TestHistoryTravels(t *testing.T) {
+	moved := domainCounters("vm")
+	moved.History = policy.MoveHistory{Last: testStart.Add(-time.Hour), From: "elsewhere", Count: 2}
+	c, now := coreOn("source", 0.9, moved)
+	if h := c.Leaving(now, "vm"); h.Count != 3 || h.From != "source" || !h.Last.Equal(now) {
+		t.Errorf("history %+v, want the third move, from source", h)
+	}
+	if d := c.Decide(now, Fleet{Known: 2, Conflict: true}); d.Hold != policy.NameConflict {
+		t.Errorf("held because %s, want %s", d.Hold, policy.NameConflict)
 	}
 }

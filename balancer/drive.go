@@ -79,13 +79,13 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 		defer cancel()
 		d, err := b.o.Hypervisor.Describe(ctx, o.Move.Domain)
 		d.Source = b.o.Facts
-		return operation.Described{Description: d, Err: err}
+		return operation.Described{Description: d, Handoff: b.handoff(ctx, o.Move.Domain, d.Autostart), Err: err}
 
 	case operation.Reserve:
 		ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
 		defer cancel()
 		reply, err := b.o.Peers.Reserve(ctx, o.Target, peer.ReserveRequest{
-			Op: o.ID, Move: o.Move, Description: o.Description, Handoff: b.handoff(ctx, o),
+			Op: o.ID, Move: o.Move, Description: o.Description, Handoff: o.Handoff,
 		})
 		return operation.Answered{Reply: reply, Err: err}
 
@@ -116,7 +116,7 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 		ctx, cancel := context.WithTimeout(ctx, tellTimeout)
 		defer cancel()
 		err := b.o.Peers.Finish(ctx, o.Target, o.Move.To, peer.FinishRequest{
-			Op: o.ID, Move: o.Move, Result: o.Outcome.Result, Handoff: b.handoff(ctx, o),
+			Op: o.ID, Move: o.Move, Result: o.Outcome.Result, Handoff: o.Handoff,
 		})
 		return operation.Told{Err: err}
 
@@ -127,9 +127,9 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 }
 
 // handoff is what the target is to set on the domain.
-func (b *Balancer) handoff(ctx context.Context, o operation.Operation) hypervisor.Handoff {
-	var h hypervisor.Handoff
-	_ = b.ask(ctx, func(c *Core) { h = c.Handoff(time.Now(), o) })
+func (b *Balancer) handoff(ctx context.Context, id policy.DomainID, autostart bool) hypervisor.Handoff {
+	h := hypervisor.Handoff{Autostart: autostart}
+	_ = b.ask(ctx, func(c *Core) { h.History = c.Leaving(time.Now(), id) })
 	return h
 }
 

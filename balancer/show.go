@@ -18,9 +18,9 @@ type glance struct {
 }
 
 func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
-	others, known := b.o.Cluster.Hosts(), b.o.Cluster.Known()
+	fleet := b.fleet()
 	err = b.ask(ctx, func(c *Core) {
-		g.view = c.View(time.Now(), others, known)
+		g.view = c.View(time.Now(), fleet)
 		g.decision = c.decision
 		g.operations = c.Operations()
 		g.paused = c.paused

@@ -83,6 +83,8 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 	switch {
 	case v.Conditions.Frozen:
 		return FrozenHost
+	case v.Conditions.Conflict:
+		return NameConflict
 	case v.Conditions.JournalUnwritable:
 		return JournalUnwritable
 	case v.Now.Before(s.BrokenUntil):

@@ -32,6 +32,7 @@ const (
 	JournalUnwritable
 	BreakerOpen
 	FrozenHost
+	NameConflict
 	NoDomains
 
 	// Why a domain stays.
@@ -116,6 +117,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	InFlight:          {"in_flight", "as many migrations are running as are allowed"},
 	JournalUnwritable: {"journal_unwritable", "the journal cannot be written"},
 	BreakerOpen:       {"breaker_open", "too many moves failed in a row"},
+	NameConflict:      {"name_conflict", "another host claims to be this one"},
 	FrozenHost:        {"frozen", "a domain was found on both hosts or on none; a person must look"},
 	NoDomains:         {"no_domains", "the host runs no domain"},
 

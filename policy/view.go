@@ -55,6 +55,8 @@ type Conditions struct {
 	Frozen            bool `json:"frozen,omitempty"`
 	// Known counts the hosts heard from in the last day, this one included.
 	Known int `json:"known_hosts"`
+	// Conflict: another host claims to be this one.
+	Conflict bool `json:"conflict,omitempty"`
 }
 
 // View is everything that one decision may look at.

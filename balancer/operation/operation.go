@@ -65,6 +65,8 @@ type Operation struct {
 	Begun time.Time `json:"begun,omitzero"`
 
 	Description hypervisor.Description `json:"description,omitzero"`
+	// Handoff is what the target is to set on the domain once it has arrived.
+	Handoff hypervisor.Handoff `json:"handoff,omitzero"`
 	// Claimed is how the local hypervisor says the migration ended; Outcome is
 	// what has been established.
 	Claimed policy.Outcome `json:"claimed,omitzero"`
@@ -122,6 +124,7 @@ type (
 	// Described carries what Describe found, or why it found nothing.
 	Described struct {
 		Description hypervisor.Description
+		Handoff     hypervisor.Handoff
 		Err         error
 	}
 	// Answered carries the target's answer. With an error there was none, and
@@ -176,7 +179,7 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 		if e.Err != nil {
 			return o.fail(now, policy.SourceGone, e.Err.Error()), Stop
 		}
-		o.Description = e.Description
+		o.Description, o.Handoff = e.Description, e.Handoff
 		return o.enter(now, Intent), Reserve
 
 	case Answered:
