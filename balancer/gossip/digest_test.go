@@ -3,6 +3,7 @@ package gossip
 import (
 	"bytes"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestDigestSurvivesTheWire(t *testing.T) {
 		}
 		// What a newer version appends is ignored.
 		for _, tail := range [][]byte{nil, {1}, bytes.Repeat([]byte{0xff}, recordMax-len(wire))} {
-			got, err := decodeDigest(append(wire[:len(wire):len(wire)], tail...))
+			got, err := decodeDigest(append(slices.Clip(wire), tail...))
 			if err != nil || got != want {
 				t.Fatalf("with %d bytes behind it: got %+v, %v\nwant %+v", len(tail), got, err, want)
 			}

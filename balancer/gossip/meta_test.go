@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestMetaSurvivesTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		// What a newer version appends is ignored, and so is its number.
-		newer := append(wire[:len(wire):len(wire)], "what comes later"...)
+		newer := append(slices.Clip(wire), "what comes later"...)
 		newer[0] = metaVersion + 1
 		for _, b := range [][]byte{wire, newer} {
 			got, err := decodeMeta(b, here)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func advertised(o Options, port uint16) (netip.AddrPort, error) {
 // would reach a host of the cluster, or else the world. No packet is sent.
 func routedFrom(join []string) (netip.Addr, bool) {
 	const world = "192.0.2.1" // a documentation address (RFC 5737): routed like any other, owned by nobody
-	for _, entry := range append(join[:len(join):len(join)], world) {
+	for _, entry := range append(slices.Clip(join), world) {
 		host, _, err := splitJoin(entry)
 		if err != nil {
 			continue
