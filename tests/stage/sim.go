@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,11 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 	if err := os.WriteFile(worldFile, World, 0o600); err != nil {
 		return nil, err
 	}
-	port := func(i, n int) string { return fmt.Sprintf("127.0.0.1:%d", 17450+10*i+n) }
+	ports, err := freePorts(3 * len(SimHosts))
+	if err != nil {
+		return nil, err
+	}
+	port := func(i, n int) string { return ports[3*i+n] }
 	var daemons []*Daemon
 	for i, host := range SimHosts {
 		home := filepath.Join(dir, host)
@@ -58,6 +63,21 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 		})
 	}
 	return daemons, nil
+}
+
+// freePorts finds addresses of the loopback that nobody listens on. They are
+// free again when it returns.
+func freePorts(n int) ([]string, error) {
+	addresses := make([]string, n)
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		addresses[i] = l.Addr().String()
+	}
+	return addresses, nil
 }
 
 // local is a process on this machine.
