@@ -29,6 +29,9 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 		reply.Reason, reply.Detail = policy.Unreachable, "the daemon is stopping"
 	}
 	b.remember(ctx)
+	if reply.Reason == policy.OK {
+		failpoint("granted")
+	}
 	b.o.Observer.Asked(reply.Reason)
 	b.log.Info("asked for room", "op", r.Op, "domain", r.Move.Name, "from", r.Move.From,
 		"answer", reply.Reason.String(), "detail", reply.Detail)
@@ -55,6 +58,7 @@ func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishReq
 	if err != nil || !arrived {
 		return err
 	}
+	failpoint("finished")
 	return b.o.Hypervisor.Settle(ctx, f.Move.Domain, f.Handoff)
 }
 

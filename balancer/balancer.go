@@ -199,6 +199,7 @@ func (b *Balancer) sampleOnce(ctx context.Context) (policy.Sample, time.Duration
 func (b *Balancer) finishArrival(ctx context.Context, a Arrived) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	failpoint("arrived")
 	if err := b.o.Hypervisor.Settle(ctx, a.Domain, a.Handoff); err != nil {
 		b.log.Warn("arrival not finished: check autostart of the domain", "domain", a.Domain, "err", err)
 	}

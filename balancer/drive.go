@@ -51,6 +51,8 @@ func (b *Balancer) record(ctx context.Context, o operation.Operation) error {
 	b.o.Observer.JournalWritten(err)
 	if err != nil {
 		b.log.Error("journal not written", "op", o.ID, "phase", o.Phase.String(), "err", err)
+	} else {
+		failpoint(o.Phase.String())
 	}
 	if err == nil && !o.Phase.Closed() {
 		b.advanced(ctx, o)
