@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,8 +29,9 @@ type Settings struct {
 	Over, Window int           // 4 of 6
 	Settle       time.Duration // 5 s
 	Cooldown     time.Duration // 30 min
-	// Policy is more TOML for the section [policy], Libvirt for [libvirt].
-	Policy, Libvirt string
+	// Policy is more TOML for the section [policy], Libvirt for [libvirt], Peer
+	// for [peer].
+	Policy, Libvirt, Peer string
 }
 
 func (s Settings) withDefaults() Settings {
@@ -67,6 +69,7 @@ type Daemon struct {
 	start   func(name string, args ...string) (process, error)
 	args    []string
 	process process
+	earlier strings.Builder // what earlier lives have logged
 }
 
 // process is what a lab's and an ordinary process have in common.
@@ -79,18 +82,28 @@ type process interface {
 
 // Start starts the daemon and waits until it balances.
 func (d *Daemon) Start(ctx context.Context) error {
-	p, err := d.start("virtbalanced", d.args...)
+	if err := d.Launch(); err != nil {
+		return err
+	}
+	return d.WaitReady(ctx)
+}
+
+// Launch starts the daemon and does not wait. Variables, each NAME=value, are
+// added to its environment, for this life only.
+func (d *Daemon) Launch(variables ...string) error {
+	args := d.args
+	if len(variables) > 0 {
+		args = slices.Concat([]string{"env"}, variables, d.args)
+	}
+	if d.process != nil {
+		d.earlier.WriteString(d.process.Text())
+	}
+	p, err := d.start("virtbalanced", args...)
 	if err != nil {
 		return fmt.Errorf("start virtbalanced on %s: %w", d.Host, err)
 	}
 	d.process = p
-	return d.WaitReady(ctx)
-}
-
-// Launch starts the daemon and does not wait.
-func (d *Daemon) Launch() (err error) {
-	d.process, err = d.start("virtbalanced", d.args...)
-	return err
+	return nil
 }
 
 // WaitReady waits until the daemon answers with the status of its host.
@@ -122,19 +135,22 @@ func (d *Daemon) Done() <-chan struct{} { return d.process.Done() }
 // Log returns what this life of the daemon has logged.
 func (d *Daemon) Log() string { return d.process.Text() }
 
+// LogOfAllLives returns what this life and those before it have logged.
+func (d *Daemon) LogOfAllLives() string { return d.earlier.String() + d.process.Text() }
+
 // Config is the path of its configuration file.
 func (d *Daemon) Config() string { return d.config }
 
 // Build builds the daemon and the command line into dir, and returns their
-// paths.
-func Build(ctx context.Context, dir string) (daemon, cli string, err error) {
+// paths. Tags are further build tags of the daemon's, such as "failpoints".
+func Build(ctx context.Context, dir string, tags ...string) (daemon, cli string, err error) {
 	root, err := Root()
 	if err != nil {
 		return "", "", err
 	}
 	daemon, cli = filepath.Join(dir, "virtbalanced"), filepath.Join(dir, "virtbalance")
 	for _, args := range [][]string{
-		{"build", "-tags", "libvirt_dlopen", "-o", daemon, "./cmd/virtbalanced"},
+		{"build", "-tags", strings.Join(append([]string{"libvirt_dlopen"}, tags...), ","), "-o", daemon, "./cmd/virtbalanced"},
 		{"build", "-o", cli, "./cmd/virtbalance"},
 	} {
 		cmd := exec.CommandContext(ctx, "go", args...)
@@ -190,7 +206,7 @@ func (s Settings) write(p place) (string, error) {
 		line("advertise = %q", p.advertise)
 	}
 	line("join = [\"%s\"]", strings.Join(p.join, `", "`))
-	line("[peer]\nlisten = %q\n%s", p.peer, p.peerSection)
+	line("[peer]\nlisten = %q\n%s%s", p.peer, p.peerSection, s.Peer)
 	line("[api]\nsocket = %q", p.socket)
 	line("[metrics]\nlisten = %q", p.metrics)
 	line("[policy]\nsamples_over = %d\nsamples_window = %d\nsettle = %q\ncooldown = %q", s.Over, s.Window, s.Settle, s.Cooldown)
