@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/policy"
 	"github.com/virtbalance/virtbalance/tests/lab"
 	"github.com/virtbalance/virtbalance/tests/lab/labtest"
 	"github.com/virtbalance/virtbalance/tests/stage"
 )
 
+// binary is a virtbalanced that can be told to crash; else it is as released.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		if binary, _, err = stage.Build(context.Background(), dir); err != nil {
+		if binary, _, err = stage.Build(context.Background(), dir, "failpoints"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -33,7 +35,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// show is a lab of three hosts with a daemon on each.
+// show is a lab with a daemon on each host.
 type show struct {
 	*testing.T
 	lab     *lab.Lab
@@ -43,7 +45,7 @@ type show struct {
 
 func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
 	o.KeepaliveInterval, o.KeepaliveCount = time.Second, 3
 	w := &show{T: t, lab: labtest.Up(t, o), daemons: map[string]*stage.Daemon{}, ctx: ctx}
@@ -57,42 +59,81 @@ func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
 		}
 		w.daemons[d.Host] = d
 	}
-	for _, d := range daemons {
-		if err := d.WaitReady(ctx); err != nil {
-			t.Fatal(err)
+	w.allHearAll()
+	return w
+}
+
+// act is a subtest on the same hosts. When it fails, the daemons' logs of its
+// time are shown.
+func (w *show) act(name string, f func(w *show)) bool {
+	w.Helper()
+	return w.Run(name, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+		t.Cleanup(cancel)
+		before := map[string]int{}
+		for host, d := range w.daemons {
+			before[host] = len(d.LogOfAllLives())
+		}
+		t.Cleanup(func() {
+			if !t.Failed() {
+				return
+			}
+			for host, d := range w.daemons {
+				t.Logf("---- virtbalanced on %s\n%s", host, d.LogOfAllLives()[before[host]:])
+			}
+		})
+		f(&show{T: t, lab: w.lab, daemons: w.daemons, ctx: ctx})
+	})
+}
+
+// allHearAll waits until the daemons of all hosts with power have heard from
+// one another.
+func (w *show) allHearAll() {
+	w.Helper()
+	on := map[string]*stage.Daemon{}
+	for host, d := range w.daemons {
+		if w.lab.Host(host).Running() {
+			on[host] = d
 		}
 	}
-	w.until(time.Minute, "every daemon has heard from every host", func() bool {
-		for _, d := range w.daemons {
-			if s, err := d.Client.Status(ctx); err != nil || s.Fleet.Fresh != len(w.daemons) {
+	w.until(2*time.Minute, "every daemon has heard from every host", func() bool {
+		for _, d := range on {
+			if s, err := d.Client.Status(w.ctx); err != nil || s.Fleet.Fresh != len(on) {
 				return false
 			}
 		}
 		return true
 	})
-	return w
 }
+
+// host is a host of the lab.
+func (w *show) host(name string) *lab.Host { return w.lab.Host(name) }
 
 // guest starts a guest, and waits until it runs.
 func (w *show) guest(host string, s lab.GuestSpec) *lab.Guest {
 	w.Helper()
-	g, err := w.lab.Host(host).StartGuest(w.ctx, s)
-	if err != nil {
-		w.Fatal(err)
-	}
-	if err := g.WaitBooted(w.ctx); err != nil {
-		w.Fatal(err)
-	}
+	g, err := w.host(host).StartGuest(w.ctx, s)
+	w.must(err)
+	w.must(g.WaitBooted(w.ctx))
 	return g
 }
 
-// until polls the condition, and fails the test if it does not come true.
+// must ends the test if what it needs does not work.
+func (w *show) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// until polls the condition, and fails the test if it does not come true. It
+// returns how long that took.
 func (w *show) until(limit time.Duration, what string, condition func() bool) time.Duration {
 	w.Helper()
 	began := time.Now()
 	for !condition() {
 		if time.Since(began) > limit || w.ctx.Err() != nil {
-			w.Fatalf("not within %s: %s", limit, what)
+			w.Fatalf("not within %s: %s", time.Since(began).Round(time.Second), what)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -103,17 +144,45 @@ func (w *show) until(limit time.Duration, what string, condition func() bool) ti
 func (w *show) history(host string) []api.Operation {
 	w.Helper()
 	ops, err := w.daemons[host].Client.History(w.ctx, 100)
-	if err != nil {
-		w.Fatal(err)
-	}
+	w.must(err)
 	return ops
 }
 
 func (w *show) status(host string) api.Status {
 	w.Helper()
 	s, err := w.daemons[host].Client.Status(w.ctx)
-	if err != nil {
-		w.Fatal(err)
-	}
+	w.must(err)
 	return s
+}
+
+// cpu is the share of its CPU that a host says it uses.
+func (w *show) cpu(host string) policy.Fraction {
+	w.Helper()
+	s := w.status(host)
+	return s.State.Used.Share(policy.CPU, s.Host.Capacity)
+}
+
+// restart starts a daemon again that was killed, and waits until it balances.
+func (w *show) restart(hosts ...string) {
+	w.Helper()
+	for _, host := range hosts {
+		w.must(w.daemons[host].Launch())
+	}
+	for _, host := range hosts {
+		w.must(w.daemons[host].WaitReady(w.ctx))
+	}
+}
+
+// domains returns the domains of a host whose load is known, by name.
+func (w *show) domains(host string) map[string]api.Domain {
+	w.Helper()
+	all, err := w.daemons[host].Client.Domains(w.ctx)
+	w.must(err)
+	known := map[string]api.Domain{}
+	for _, d := range all {
+		if d.Known {
+			known[d.Name] = d
+		}
+	}
+	return known
 }

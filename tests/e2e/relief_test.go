@@ -16,6 +16,8 @@ import (
 func TestRelief(t *testing.T) {
 	s := stage.Settings{}
 	w := newShow(t, lab.Options{Hosts: 3}, s)
+	// Starting guests is load, too.
+	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
 	a := w.guest("h1", lab.GuestSpec{Name: "a1", Load: 10, Persistent: true, Autostart: true})
 	b := w.guest("h1", lab.GuestSpec{Name: "b1", Load: 10, Persistent: true, Autostart: true})
 	w.guest("h1", lab.GuestSpec{Name: "c1", Load: 10, Persistent: true})
@@ -36,6 +38,8 @@ func TestRelief(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	w.until(time.Minute, "h1 is calm", func() bool { return w.status("h1").Hold == policy.NotOverloaded })
+	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
 	watches := map[string]*lab.Watch{}
 	for _, g := range []*lab.Guest{a, b} {
 		watch, err := g.Watch(w.ctx)

@@ -1,0 +1,106 @@
+//go:build lab
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
+	"github.com/virtbalance/virtbalance/tests/lab"
+	"github.com/virtbalance/virtbalance/tests/stage"
+)
+
+// What nothing is to be done about.
+
+// TestSpike: a guest wakes up for less than the hold time and takes its host 30
+// points higher, above the high mark. The daemon sees it, says that it waits
+// whether it lasts, and moves nothing: a migration would have come after the
+// spike.
+func TestSpike(t *testing.T) {
+	s := stage.Settings{Over: 8, Window: 10}
+	w := newShow(t, lab.Options{Hosts: 2}, s)
+	h1 := w.host("h1")
+	w.guest("h1", lab.GuestSpec{Name: "steady", Load: 30, Persistent: true})
+	spiky := w.guest("h1", lab.GuestSpec{Name: "spiky", Load: 5, Persistent: true})
+	w.until(time.Minute, "h1 is calm and knows its domains", func() bool {
+		return len(w.domains("h1")) == 2 && w.status("h1").Hold == policy.NotOverloaded
+	})
+	calm := w.cpu("h1")
+
+	w.must(spiky.SetLoad(w.ctx, h1, 5+18)) // of a core, of which the host has 60 %
+	w.until(time.Minute, "a sample above the high mark", func() bool { return w.status("h1").Hold == policy.Sustaining })
+	began := time.Now()
+	time.Sleep(2 * time.Second) // not to wait for something: this is the length of the spike
+	highest := w.cpu("h1")
+	w.must(spiky.SetLoad(w.ctx, h1, 5))
+	lasted := time.Since(began)
+	forgotten := w.until(time.Minute, "the spike is forgotten", func() bool { return w.status("h1").Hold == policy.NotOverloaded })
+
+	for host := range w.daemons {
+		if moves := w.history(host); len(moves) != 0 {
+			t.Errorf("%s moved something in or after a spike of %s, hold time %s: %+v", host, lasted, s.Hold(), moves)
+		}
+	}
+	t.Logf("h1 went from %s to %s (smoothed) for %.1f s and said that it waits; hold time %s; forgotten %.1f s after its end",
+		calm, highest, lasted.Seconds(), s.Hold(), forgotten.Seconds())
+}
+
+// TestNothingMovable: the host is full, and every domain on it has a reason of
+// its own to stay. Nothing moves, and the plan names each domain with its
+// reason, and each host that was considered with why it was not.
+func TestNothingMovable(t *testing.T) {
+	w := newShow(t, lab.Options{Hosts: 2}, stage.Settings{})
+	mark := func(child string) string {
+		return `<vb:domain xmlns:vb="https://virtbalance.org/domain/1"><vb:` + child + `/></vb:domain>`
+	}
+	stays := map[string]policy.Reason{}
+	for _, g := range []struct {
+		spec lab.GuestSpec
+		why  policy.Reason
+	}{
+		{lab.GuestSpec{Name: "ignored", Load: 10, Metadata: mark("ignore"), Persistent: true}, policy.IgnoredDomain},
+		{lab.GuestSpec{Name: "pinned", Load: 10, Metadata: mark("pin"), Persistent: true}, policy.PinnedDomain},
+		{lab.GuestSpec{Name: "transient", Load: 10}, policy.Transient},
+		{lab.GuestSpec{Name: "bound", Load: 10, Extra: "<cputune><vcpupin vcpu='0' cpuset='0-1'/></cputune>", Persistent: true}, policy.PinnedDomain},
+		{lab.GuestSpec{
+			Name: "nova", Load: 10, Persistent: true,
+			Metadata: `<nova:instance xmlns:nova="http://openstack.org/xmlns/libvirt/nova/1.1"><nova:name>x</nova:name></nova:instance>`,
+		}, policy.ManagedElsewhere},
+		// May grow to 960 MiB; a host of 1 GiB gives 90 % at most.
+		{lab.GuestSpec{Name: "big", Load: 10, MemoryMiB: 960, FillMiB: -1, Persistent: true}, policy.NoFeasibleHost},
+	} {
+		w.guest("h1", g.spec)
+		stays[g.spec.Name] = g.why
+	}
+
+	w.until(time.Minute, "h1 says that nothing can be moved", func() bool {
+		return w.status("h1").Hold == policy.NoFeasibleHost && len(w.domains("h1")) == len(stays)
+	})
+	plan, err := w.daemons["h1"].Client.Plan(w.ctx)
+	w.must(err)
+	if len(plan.Plan) != 0 {
+		t.Errorf("the plan moves %+v", plan.Plan)
+	}
+	for _, v := range plan.Verdicts {
+		if v.Host != "" {
+			t.Logf("%-10s to %s: %s", v.Name, plan.HostNames[v.Host], v.Reason.Text())
+			continue
+		}
+		t.Logf("%-10s stays: %s", v.Name, v.Reason.Text())
+		if v.Reason != stays[v.Name] {
+			t.Errorf("%s stays because of %s, want %s", v.Name, v.Reason, stays[v.Name])
+		}
+		delete(stays, v.Name)
+	}
+	if len(stays) > 0 {
+		t.Errorf("nothing is said of %v", stays)
+	}
+
+	time.Sleep(5 * time.Second) // in which something might move
+	for host := range w.daemons {
+		if moves := w.history(host); len(moves) != 0 {
+			t.Errorf("%s moved %+v", host, moves)
+		}
+	}
+}
