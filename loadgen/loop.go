@@ -155,8 +155,8 @@ func (r *runner) step() bool {
 	past := r.judge.add(s, band, out.Threads)
 	obstacle := Reach(band, out, s.CPUs, r.room, past)
 
-	// What waiting cannot help against is said at once.
-	news := obstacle.Fixed() && obstacle.Cause != r.said
+	// A limit of our own is known at once, so it is said at once.
+	news := obstacle.Own() && obstacle.Cause != r.said
 	if at < r.reportAt && !news {
 		return !over
 	}

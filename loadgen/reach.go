@@ -39,8 +39,9 @@ type Obstacle struct {
 	Other      float64 // the load of everything else, share of the host
 }
 
-// Fixed reports whether waiting cannot help.
-func (o Obstacle) Fixed() bool { return o.Cause == CauseRoom }
+// Own reports whether it is a limit of this process's own, so that only other
+// work could bring the host into the band.
+func (o Obstacle) Own() bool { return o.Cause == CauseRoom }
 
 // String says it in a few words, with figures in percent of the host.
 func (o Obstacle) String() string {

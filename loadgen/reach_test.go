@@ -56,8 +56,8 @@ func TestReach(t *testing.T) {
 		if o.Cause != tt.want || o.String() != tt.text {
 			t.Errorf("%s: %q %q, want %q %q", tt.name, o.Cause, o, tt.want, tt.text)
 		}
-		if o.Fixed() != (tt.want == CauseRoom) {
-			t.Errorf("%s: Fixed is %v", tt.name, o.Fixed())
+		if o.Own() != (tt.want == CauseRoom) {
+			t.Errorf("%s: Own is %v", tt.name, o.Own())
 		}
 	}
 }

@@ -151,7 +151,7 @@ func abs(x float64) float64 { return max(x, -x) }
 // summary returns the judgement so far.
 func (j *judge) summary() Summary {
 	s, score := j.sum, j.all
-	if !s.Settled && j.inside && s.Elapsed < 2*settleHold {
+	if !s.Settled && j.inside && s.Elapsed < 2*settleHold && s.Elapsed-j.entered >= window {
 		// Too short to hold for long: being inside to the end is enough.
 		s.Settled, s.Settle, score = true, j.entered, j.since
 	}
