@@ -58,7 +58,8 @@ func (v *liveView) report(r loadgen.Report) {
 }
 
 func (v *liveView) end(s loadgen.Summary) {
-	fmt.Fprint(v.out, summaryText(s), "\n")
+	// The terminal has written ^C where the summary goes.
+	fmt.Fprint(v.out, "\r\x1b[J", summaryText(s), "\n")
 }
 
 // draw replaces the lines drawn before.
