@@ -95,8 +95,9 @@ func (r *runner) look() error {
 }
 
 // readEvery returns the distance of readings: close enough to react, and so
-// far apart that reading costs less than 0.4 % of a CPU, for the kernel's work
-// grows with the number of CPUs.
+// far apart that reading costs less than 0.4 % of a CPU. The kernel's work for
+// it grows with the number of CPUs; where a daemon makes the file (lxcfs), the
+// work is another process's, so it is measured in time that passes.
 func readEvery(s sensor) time.Duration {
 	const (
 		least = 40 * time.Millisecond // two periods of the workers
@@ -105,9 +106,9 @@ func readEvery(s sensor) time.Duration {
 	)
 	cost := most
 	for range 5 {
-		start := threadCPU()
+		start := time.Now()
 		if _, err := s.read(); err == nil {
-			cost = min(cost, threadCPU()-start)
+			cost = min(cost, time.Since(start))
 		}
 	}
 	every := least

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +43,7 @@ type hostSensor struct {
 	origin time.Time
 	last   proc.CPU
 	sum    Snapshot
+	size   size
 }
 
 func newHostSensor(fs proc.FS, count Counting, origin time.Time) (*hostSensor, error) {
@@ -69,7 +71,7 @@ func (s *hostSensor) read() (Snapshot, error) {
 	}
 	d, before := now.Sub(s.last), s.last
 	s.last = now
-	s.sum.CPUs = float64(now.Online)
+	s.sum.CPUs = s.size.cpus(now.Online, s.sum.At, s.sum.Total)
 	if now.Idle+proc.Ticks(2*now.Online) < before.Idle {
 		return s.sum, nil
 	}
@@ -87,6 +89,42 @@ func (s *hostSensor) read() (Snapshot, error) {
 }
 
 func (s *hostSensor) close() error { return s.reader.Close() }
+
+// size finds out how many CPUs the counters are about. That is the number of
+// CPU lines, except where a container's limit is shown as a slower clock: lxcfs
+// lets one CPU with a quota of 60 % have 0.6 s of time in a second.
+type size struct {
+	online int
+	share  float64 // of those CPUs
+	next   float64 // what the last second says
+	at     time.Duration
+	total  time.Duration
+}
+
+// cpus takes the time passed and what the counters say has passed.
+func (z *size) cpus(online int, at, total time.Duration) float64 {
+	const (
+		every = time.Second
+		same  = 0.05 // of the host: counters are not that exact
+		least = 0.01 // below, they stand still
+	)
+	if online != z.online {
+		*z = size{online: online, share: 1, next: 1, at: at, total: total}
+	}
+	if dt := at - z.at; dt >= every {
+		seen := (total - z.total).Seconds() / dt.Seconds() / float64(online)
+		z.at, z.total = at, total
+		if seen > 1-same {
+			seen = 1
+		}
+		// Twice the same, so that a stall is not mistaken for a limit.
+		if math.Abs(seen-z.next) < same && math.Abs(seen-z.share) >= same && seen > least {
+			z.share = seen
+		}
+		z.next = seen
+	}
+	return z.share * float64(online)
+}
 
 // groupSensor reads the usage of a control group and holds it against the
 // group's size in CPUs.

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,39 @@ func TestHostSensor(t *testing.T) {
 		}
 		if err := s.close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestSizeOfAHost(t *testing.T) {
+	// The clock of the counters, in seconds a second and CPU, for a second each.
+	tests := []struct {
+		name   string
+		online []int
+		rate   []float64
+		want   []float64
+	}{
+		{"a host", []int{4}, []float64{1, 1.01, 0.98, 1}, []float64{4, 4, 4, 4}},
+		{"lxcfs with a quota", []int{1}, []float64{0.6, 0.61, 0.6, 0.59}, []float64{1, 0.61, 0.61, 0.61}},
+		{"a stall, and what it makes up for", []int{2}, []float64{1, 0, 0, 0.5, 1, 3, 1}, []float64{2, 2, 2, 2, 2, 2, 2}},
+		{"a quota that is lifted", []int{2}, []float64{0.5, 0.5, 1, 1}, []float64{2, 1, 1, 2}},
+		{"hotplug", []int{2, 2, 4, 4}, []float64{0.5, 0.5, 1, 1}, []float64{2, 1, 4, 4}},
+	}
+	for _, tt := range tests {
+		var z size
+		var at, total time.Duration
+		z.cpus(tt.online[0], 0, 0)
+		for i, rate := range tt.rate {
+			online := tt.online[min(i, len(tt.online)-1)]
+			var got float64
+			for range 25 {
+				at += 40 * time.Millisecond
+				total += time.Duration(rate * float64(online) * float64(40*time.Millisecond))
+				got = z.cpus(online, at, total)
+			}
+			if math.Abs(got-tt.want[i]) > 0.011 {
+				t.Errorf("%s: %v CPUs after %d s, want %v", tt.name, got, i+1, tt.want[i])
+			}
 		}
 	}
 }
