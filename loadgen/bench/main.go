@@ -18,8 +18,8 @@ func main() {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "spin":
-			for n := uint64(1); n != 0; n++ {
-				spun = n
+			for n := 1; n != 0; {
+				n += 2
 			}
 		case "inside":
 			err := inside(os.Args[2], strings.Split(os.Args[3], ":"), os.Args[4:])
@@ -32,9 +32,6 @@ func main() {
 		os.Exit(1)
 	}
 }
-
-// spun is written so that the loop is not empty.
-var spun uint64
 
 // tool is a load generator and how to ask it for a band.
 type tool struct {
