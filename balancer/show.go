@@ -98,6 +98,12 @@ func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	return api.Plan{Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view)}, err
 }
 
+// Snapshot is what this daemon knows of the fleet.
+func (b *Balancer) Snapshot(ctx context.Context) (policy.Snapshot, error) {
+	g, err := b.glance(ctx)
+	return policy.SnapshotOf(g.view), err
+}
+
 // History shows ended operations, newest first.
 func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, error) {
 	g, err := b.glance(ctx)

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strconv"
 	"syscall"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // DefaultSocket is where the daemon listens unless configured otherwise.
@@ -62,6 +64,11 @@ func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 // History asks for the newest ended operations.
 func (c *Client) History(ctx context.Context, limit int) (o []Operation, err error) {
 	return o, c.do(ctx, http.MethodGet, "/v1/history?limit="+strconv.Itoa(limit), &o)
+}
+
+// Snapshot asks for what the daemon knows of the fleet.
+func (c *Client) Snapshot(ctx context.Context) (s policy.Snapshot, err error) {
+	return s, c.do(ctx, http.MethodGet, "/v1/snapshot", &s)
 }
 
 // SetPaused stops or restarts balancing.

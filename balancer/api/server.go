@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // Daemon is what the API shows.
@@ -20,6 +22,7 @@ type Daemon interface {
 	Domains(ctx context.Context) ([]Domain, error)
 	Plan(ctx context.Context) (Plan, error)
 	History(ctx context.Context, limit int) ([]Operation, error)
+	Snapshot(ctx context.Context) (policy.Snapshot, error)
 	SetPaused(ctx context.Context, paused bool) error
 }
 
@@ -70,6 +73,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/hosts", answer(s, Daemon.Hosts))
 	mux.HandleFunc("GET /v1/domains", answer(s, Daemon.Domains))
 	mux.HandleFunc("GET /v1/plan", answer(s, Daemon.Plan))
+	mux.HandleFunc("GET /v1/snapshot", answer(s, Daemon.Snapshot))
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		limit := 50
 		if text := r.URL.Query().Get("limit"); text != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,10 +12,28 @@ import (
 )
 
 func newPlan(s *settings) *cobra.Command {
-	return &cobra.Command{
+	o := fleetOptions{strategy: strategies[0]}
+	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would move now and why, and why everything else would not",
+		Long: `Without --fleet: what the daemon on this host would move now.
+
+With --fleet: what would put a whole fleet right, as far as it is known from a
+file: a snapshot in JSON (virtbalance snapshot writes one), or two tables,
+nodes.csv,vms.csv. No daemon is asked, and nothing is moved.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.fleet != "" {
+				plan, err := planFleet(o)
+				if err != nil {
+					return err
+				}
+				return show(cmd, s, plan, printFleetPlan)
+			}
+			for _, name := range []string{"strategy", "max-moves"} {
+				if cmd.Flags().Changed(name) {
+					return usageError{fmt.Errorf("--%s goes with --fleet: the daemon has its own", name)}
+				}
+			}
 			plan, err := s.client().Plan(cmd.Context())
 			if err != nil {
 				return err
@@ -22,6 +41,11 @@ func newPlan(s *settings) *cobra.Command {
 			return show(cmd, s, plan, printPlan)
 		},
 	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.fleet, "fleet", "", "plan for the fleet in this `file`")
+	flags.StringVar(&o.strategy, "strategy", o.strategy, "for a fleet: "+strings.Join(strategies, ", "))
+	flags.IntVar(&o.maxMoves, "max-moves", 0, "for a fleet: at most so many moves; 0 is no limit")
+	return cmd
 }
 
 func printPlan(w io.Writer, p api.Plan) {

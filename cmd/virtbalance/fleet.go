@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/virtbalance/virtbalance/policy"
+	"github.com/virtbalance/virtbalance/policy/sim"
+)
+
+// fleetOptions are the flags of plan that make it plan for a whole fleet.
+type fleetOptions struct {
+	fleet, strategy string
+	maxMoves        int
+}
+
+// strategies are what a fleet can be planned for.
+var strategies = []string{"threshold", "spread", "consolidate"}
+
+// planFleet plans for the fleet in a file. No daemon is asked.
+func planFleet(o fleetOptions) (policy.FleetPlan, error) {
+	s, err := readFleet(o.fleet)
+	if err != nil {
+		return policy.FleetPlan{}, err
+	}
+	if o.maxMoves < 0 {
+		return policy.FleetPlan{}, usageError{fmt.Errorf("--max-moves %d must not be negative; 0 is no limit", o.maxMoves)}
+	}
+	p := policy.Planner{Config: policy.DefaultConfig(), MaxMoves: o.maxMoves}
+	switch o.strategy {
+	case "threshold":
+		return p.Plan(s), nil
+	case "spread":
+		p.Spread, p.Deviation = true, 0.02
+		return p.Plan(s), nil
+	case "consolidate":
+		marks := p.Config.Marks
+		return p.Consolidate(s, policy.Consolidation{Fill: marks.Receive, Relieve: marks.High, Slack: 0.05, Spare: 1}).FleetPlan, nil
+	default:
+		return policy.FleetPlan{}, usageError{fmt.Errorf("--strategy %q is not one of %s", o.strategy, strings.Join(strategies, ", "))}
+	}
+}
+
+// readFleet reads a snapshot in JSON, or the two tables nodes.csv,vms.csv.
+func readFleet(path string) (policy.Snapshot, error) {
+	nodes, vms, tables := strings.Cut(path, ",")
+	if !tables {
+		f, err := os.Open(path)
+		if err != nil {
+			return policy.Snapshot{}, fmt.Errorf("--fleet: %w", err)
+		}
+		defer f.Close()
+		s, err := policy.ReadSnapshot(f)
+		if err != nil {
+			return s, fmt.Errorf("--fleet %s: %w", path, err)
+		}
+		return s, nil
+	}
+	n, err := os.Open(nodes)
+	if err != nil {
+		return policy.Snapshot{}, fmt.Errorf("--fleet: %w", err)
+	}
+	defer n.Close()
+	v, err := os.Open(vms)
+	if err != nil {
+		return policy.Snapshot{}, fmt.Errorf("--fleet: %w", err)
+	}
+	defer v.Close()
+	s, err := sim.ReadFleet(n, v)
+	if err != nil {
+		return s, fmt.Errorf("--fleet %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func printFleetPlan(w io.Writer, p policy.FleetPlan) {
+	columns(w, func(w io.Writer) {
+		fmt.Fprintln(w, "\tHOSTS\tDOMAINS\tMEAN\tDEVIATION\tMAX\tOVERLOADED")
+		for _, row := range []struct {
+			when string
+			b    policy.Balance
+		}{{"before", p.Before}, {"after", p.After}} {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%d\n", row.when, row.b.Hosts, row.b.Domains, row.b.Mean, row.b.Deviation, row.b.Max, row.b.Overloaded)
+		}
+	})
+	if len(p.Moves) == 0 {
+		fmt.Fprintln(w, "\nNothing needs to move.")
+		return
+	}
+	fmt.Fprintf(w, "\n%d moves; those of one step may run at once:\n", len(p.Moves))
+	columns(w, func(w io.Writer) {
+		fmt.Fprintln(w, "STEP\tDOMAIN\tFROM\tTO\tMEMORY\tBECAUSE")
+		for _, m := range p.Moves {
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Step, m.Domain, m.From, m.To, m.Memory, m.Reason)
+		}
+	})
+}
