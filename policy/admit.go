@@ -15,10 +15,10 @@ func (c Config) Admit(v View, m Move) Reason {
 	if !ok {
 		return HostStale
 	}
-	return c.admit(v.Now, target, v.Self, m)
+	return c.admit(v.Now, &target, v.Self, &m)
 }
 
-func (c Config) admit(now time.Time, target Host, self HostID, m Move) Reason {
+func (c *Config) admit(now time.Time, target *Host, self HostID, m *Move) Reason {
 	after := target.Committed().Plus(m.Booked())
 	switch {
 	case target.ID == m.From:

@@ -34,6 +34,14 @@ type Config struct {
 	// one sample each 20 s, 4 of 6 hold for 80 s to 2 min.
 	SamplesOver, SamplesWindow int
 
+	// WaitHigh, if not zero, judges the host by contention and not by use: a
+	// sample counts as over when a domain waited for a CPU for this share of the
+	// time or more, and relief ends when none waits for half of it. Then a host
+	// at 95 % where nobody waits is left alone, and one at 70 % where a domain
+	// starves is not. VMware calls 5 % of "CPU ready" a vCPU worth a look, 10 %
+	// a problem.
+	WaitHigh Fraction
+
 	// MinGain is by how much the target, after the move, must stay below where
 	// the source was before it. Higher moves less and leaves hosts uneven;
 	// lower lets a domain go to a host that soon wants to be rid of it.
@@ -122,6 +130,7 @@ func (c Config) Validate() error {
 	fault(c.SamplesWindow < 1, "policy.samples_window (%d) must be at least 1", c.SamplesWindow)
 	fault(c.SamplesOver < 1 || c.SamplesOver > c.SamplesWindow,
 		"policy.samples_over (%d) must be within 1..policy.samples_window (%d)", c.SamplesOver, c.SamplesWindow)
+	fault(!(c.WaitHigh >= 0 && c.WaitHigh <= 1), "policy.wait_high (%s) must be within 0..100", percent(c.WaitHigh))
 	fault(!(c.MinGain >= 0 && c.MinGain < 1), "policy.min_gain (%s) must be within 0..100", percent(c.MinGain))
 	for _, d := range []struct {
 		key   string

@@ -49,8 +49,17 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	d.Band = c.Marks.Band(self.Used.Share(CPU, self.Capacity))
 
 	why, need := Overload, c.detect(v, &s)
+	if c.WaitHigh > 0 {
+		why = Contention
+	}
 	if self.Flags.Has(Draining) { // the operator's word, whatever the load
 		why, need = Drain, OK
+	}
+	misplaced := slices.ContainsFunc(v.Domains, func(dom Domain) bool { return !dom.welcomes(&self) })
+	if misplaced && why != Drain && c.gate(v, s, self, RuleBroken) == OK {
+		if rules := c.plan(v.normalized(), s, d, RuleBroken); len(rules.Plan) > 0 || need != OK {
+			return rules.permitted(v), s
+		}
 	}
 	if hold := c.gate(v, s, self, why); hold != OK {
 		return d.hold(v, hold), s
@@ -58,8 +67,11 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	if need != OK {
 		return d.hold(v, need), s
 	}
+	return c.plan(v.normalized(), s, d, why).permitted(v), s
+}
 
-	d = c.plan(v.normalized(), s, d, why)
+// permitted is the decision with what keeps its plan from being executed.
+func (d Decision) permitted(v View) Decision {
 	switch {
 	case len(d.Plan) == 0:
 		d.Hold = NoFeasibleHost
@@ -68,7 +80,7 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	case v.Conditions.Mode != AutoMode:
 		d.Hold = DryRun
 	}
-	return d, s
+	return d
 }
 
 // gate is why this host must start nothing at all, whatever its load. The
@@ -97,8 +109,8 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 		return Minority
 	case self.Outbound >= c.MaxOutbound:
 		return InFlight
-	case why == Drain:
-		return OK // settling is for judging the load, which a drain does not
+	case why == Drain || why == RuleBroken:
+		return OK // settling is for judging the load, which these do not
 	case v.Now.Before(s.SettleUntil):
 		return Settling
 	default:
@@ -111,7 +123,7 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
 	for len(d.Plan) < c.MaxMoves {
 		self, _ := v.Host(v.Self)
-		if len(d.Plan) > 0 && why != Drain && self.Used.Share(CPU, self.Capacity) < c.Marks.Stop {
+		if len(d.Plan) > 0 && c.relieved(v, self, why) {
 			break
 		}
 		m, verdicts, ok := c.next(v, s, self, why)
@@ -125,21 +137,34 @@ func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
 	return d
 }
 
+// relieved reports whether the host needs no further move.
+func (c Config) relieved(v View, self Host, why Reason) bool {
+	switch why {
+	case Drain, RuleBroken:
+		return false // as long as there is a candidate
+	case Contention:
+		return !c.bothered(v)
+	default:
+		return self.Used.Share(CPU, self.Capacity) < c.Marks.Stop
+	}
+}
+
 // next is the best single move, and a verdict on each domain that is not it.
 func (c Config) next(v View, s State, self Host, why Reason) (Move, []Verdict, bool) {
 	movable, verdicts := c.candidates(v, self, why)
+	ch := &choice{view: v, state: s, from: self, why: why}
+	ch.open, ch.closed = c.targets(v, self.ID)
 	var chosen Move
 	found := false
-	for _, cand := range movable {
+	for i := range movable {
+		cand := &movable[i]
 		stay := Verdict{Domain: cand.domain.ID, Name: cand.domain.Name, Reason: NotNeeded}
 		if !found {
-			m, ok, refusals := c.place(v, s, self, cand, why)
-			if ok {
-				chosen, found = m, true
+			if chosen, found = c.place(ch, cand); found {
 				continue
 			}
 			stay.Reason = NoFeasibleHost
-			verdicts = append(verdicts, refusals...)
+			verdicts = append(verdicts, c.refusals(ch, cand)...)
 		}
 		verdicts = append(verdicts, stay)
 	}

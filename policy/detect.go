@@ -71,14 +71,15 @@ func (m Marks) Band(u Fraction) Band {
 // Relief starts when SamplesOver of the last SamplesWindow samples were above
 // High, or were forecast to be by the time that help would come; it ends when
 // use and forecast are below Stop. In between a host that is being relieved
-// goes on, one that is not does not start.
+// goes on, one that is not does not start. With WaitHigh set, it is the waiting
+// of the domains that has these two marks, and use has none.
 func (c Config) detect(v View, s *State) Reason {
 	u := v.Utilization
 	if !u.Known || v.Now.Sub(u.At) > c.StaleAfter {
 		return NoSample
 	}
 	if u.At.After(s.Counted) {
-		c.count(u, s)
+		c.count(v, s)
 	}
 	over := 0
 	for _, o := range s.Over {
@@ -88,12 +89,14 @@ func (c Config) detect(v View, s *State) Reason {
 	}
 	// The window may still be full of a spike that is over, and a move done in
 	// thought changes the use but not the window.
-	s.Relieving = max(u.Smoothed, u.Ahead) >= c.Marks.Stop && (s.Relieving || over >= c.SamplesOver)
+	s.Relieving = c.bothered(v) && (s.Relieving || over >= c.SamplesOver)
 	switch {
 	case s.Relieving:
 		return OK
 	case over > 0:
 		return Sustaining
+	case c.WaitHigh > 0:
+		return NoContention
 	default:
 		return NotOverloaded
 	}
@@ -101,8 +104,8 @@ func (c Config) detect(v View, s *State) Reason {
 
 // count takes the sample into the window. State is a value: the old window
 // stays as it is.
-func (c Config) count(u Utilization, s *State) {
-	over := max(u.Recent, u.Ahead) >= c.Marks.High
+func (c Config) count(v View, s *State) {
+	u, over := v.Utilization, c.over(v)
 	s.Counted = u.At
 	s.Over = append([]bool{over}, s.Over...)
 	s.Over = s.Over[:min(len(s.Over), c.SamplesWindow)]
@@ -112,4 +115,29 @@ func (c Config) count(u Utilization, s *State) {
 	case s.OverSince.IsZero():
 		s.OverSince = u.At
 	}
+}
+
+// over reports whether the newest sample speaks for relief; bothered, whether
+// it does not yet speak for stopping it.
+func (c Config) over(v View) bool {
+	if c.WaitHigh > 0 {
+		return v.longestWait() >= c.WaitHigh
+	}
+	return max(v.Utilization.Recent, v.Utilization.Ahead) >= c.Marks.High
+}
+
+func (c Config) bothered(v View) bool {
+	if c.WaitHigh > 0 {
+		return v.longestWait() >= c.WaitHigh/2
+	}
+	return max(v.Utilization.Smoothed, v.Utilization.Ahead) >= c.Marks.Stop
+}
+
+// longestWait is the share of time that the domain waits which waits the most.
+func (v View) longestWait() Fraction {
+	var longest Fraction
+	for _, d := range v.Domains {
+		longest = max(longest, d.Wait)
+	}
+	return longest
 }

@@ -173,6 +173,9 @@ type Domain struct {
 
 	// Obstacle is why the domain cannot be moved at all; OK when it can.
 	Obstacle Reason `json:"obstacle,omitempty"`
+	// Requires are the labels that a host must have to run the domain. On a
+	// host that lacks one, the domain is moved whatever the load.
+	Requires []string `json:"requires,omitempty"`
 	// Known is false until the load of the domain has been observed twice.
 	Known bool `json:"known"`
 

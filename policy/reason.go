@@ -17,9 +17,12 @@ const (
 	Manual
 	Spread
 	Consolidating
+	RuleBroken
+	Contention
 
 	// Why the host starts nothing now (gates).
 	NotOverloaded
+	NoContention
 	Sustaining
 	DryRun
 	PausedByOperator
@@ -105,7 +108,11 @@ var reasonTexts = [reasonEnd]reasonText{
 	Consolidating: {"consolidate", "the host can be emptied"},
 	Spread:        {"spread", "the move makes the load more even"},
 
+	Contention: {"contention", "domains on the host have waited for a CPU for long enough"},
+	RuleBroken: {"rule_broken", "the host lacks a label that the domain requires"},
+
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
+	NoContention:      {"no_contention", "no domain on the host waits for a CPU"},
 	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},
 	DryRun:            {"dry_run", "the daemon is in dry-run mode"},
 	PausedByOperator:  {"paused", "an operator paused balancing"},

@@ -50,6 +50,9 @@ type DomainCounters struct {
 	Job Job
 	// Obstacle is why libvirt or its configuration forbids moving the domain.
 	Obstacle Reason
+	// Requires are the labels that a host must have to run the domain,
+	// separated by commas.
+	Requires string
 	History  MoveHistory
 }
 

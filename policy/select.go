@@ -47,13 +47,18 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 	var verdicts []Verdict
 	for _, d := range v.Domains {
 		stays := obstruction(d)
-		if stays == OK && why != Drain {
-			switch {
-			case !c.CooledDown(d.History, v.Now):
-				stays = CoolingDown
-			case d.Demand.CPU+d.Trend < smallest:
-				stays = TooSmall
+		switch {
+		case stays != OK || why == Drain:
+		case why == RuleBroken:
+			if d.welcomes(&self) {
+				stays = NotNeeded
 			}
+		case !c.CooledDown(d.History, v.Now):
+			stays = CoolingDown
+		case d.Demand.CPU+d.Trend < smallest:
+			stays = TooSmall
+		case why == Contention && u < c.Marks.Stop && d.Wait < c.WaitHigh/2:
+			stays = NotNeeded // the host has CPU; whoever waits does so for its own reasons
 		}
 		if stays != OK {
 			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: stays})

@@ -58,6 +58,7 @@ func (c *Config) keys() []key {
 		{"policy.memory_receive", percent(&p.MemoryReceive), true},
 		{"policy.samples_over", count(&p.SamplesOver), true},
 		{"policy.samples_window", count(&p.SamplesWindow), true},
+		{"policy.wait_high", percent(&p.WaitHigh), true},
 		{"policy.min_gain", percent(&p.MinGain), true},
 		{"policy.cooldown", duration(&p.Cooldown), true},
 		{"policy.cooldown_max", duration(&p.CooldownMax), true},

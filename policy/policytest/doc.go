@@ -20,7 +20,8 @@
 //	host NAME [self] ...   add or replace a host: cpu, used (CPUs), mem, mem-used (GiB),
 //	                       promised, promised-mem, in, out, age, flags, labels
 //	vm NAME ...            add or replace a domain of self: cpu, mem, max (GiB),
-//	                       vcpus, wait (percent), moved (age), count, from, obstacle, unknown
+//	                       vcpus, wait (percent), moved (age), count, from, obstacle,
+//	                       requires (labels), unknown
 //	gone NAME              remove a host or a domain
 //	conditions ...         mode=, known=, paused, frozen, journal-unwritable
 //	promise DOMAIN TO ...  put a reservation in the ledger: cpu, mem, phase
@@ -30,6 +31,7 @@
 //	apply                  take the decision's first move as done
 //	finish RESULT [REASON] tell the policy how the first move ended
 //	refused REASON         tell the policy that the target refused it
+//	explain DOMAIN HOST    ask why a domain would or would not go to a host
 //	admit DOMAIN FROM ...  ask self, as the target: cpu, mem
 //
 // Names serve as IDs. The package is for tests only.

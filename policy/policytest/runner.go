@@ -86,6 +86,9 @@ func (r *Runner) do(a *args) (string, error) {
 		}
 		r.State = r.Config.Refused(r.State, r.View.Now, r.Decision.Plan[0], why)
 		return "", err
+	case "explain":
+		domain, to := policy.DomainID(a.word()), policy.HostID(a.word())
+		return r.Config.Explain(r.View, r.State, domain, to).Text() + "\n", nil
 	case "admit":
 		m := policy.Move{Domain: policy.DomainID(a.word()), From: policy.HostID(a.word()), To: r.View.Self}
 		m.Load = policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}

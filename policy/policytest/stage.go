@@ -14,7 +14,7 @@ func (r *Runner) config(a *args) error {
 	for key, to := range map[string]*policy.Fraction{
 		"low": &c.Marks.Low, "receive": &c.Marks.Receive, "stop": &c.Marks.Stop,
 		"high": &c.Marks.High, "critical": &c.Marks.Critical,
-		"memory": &c.MemoryReceive, "gain": &c.MinGain, "quorum": &c.Quorum,
+		"wait": &c.WaitHigh, "memory": &c.MemoryReceive, "gain": &c.MinGain, "quorum": &c.Quorum,
 	} {
 		a.percent(key, to)
 	}
@@ -75,6 +75,7 @@ func (r *Runner) domain(a *args) error {
 	a.count("vcpus", &d.VCPUs)
 	a.percent("wait", &d.Wait)
 	a.reason("obstacle", &d.Obstacle)
+	d.Requires = a.list("requires")
 	if _, ok := a.pairs["moved"]; ok {
 		var ago time.Duration
 		a.duration("moved", &ago)

@@ -1,0 +1,39 @@
+package policy
+
+// Explain says why a domain of the view would or would not go to a host now:
+// OK if it could. It answers the question that a decision's verdicts leave open
+// in a large fleet, where not every pair is listed.
+//
+// What speaks against the move altogether comes first (the domain cannot move),
+// then what speaks against the host. Whether the source needs relief is not
+// asked; Decision.Hold says that.
+func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
+	v = v.normalized()
+	self, ok := v.Host(v.Self)
+	if !ok {
+		return NoSample
+	}
+	d, ok := v.Domain(id)
+	if !ok {
+		return SourceGone
+	}
+	if why := obstruction(d); why != OK {
+		return why
+	}
+	if !c.CooledDown(d.History, v.Now) {
+		return CoolingDown
+	}
+	if to == self.ID {
+		return SameHost
+	}
+	h, ok := v.Host(to)
+	if !ok {
+		return HostStale
+	}
+	open, closed := c.targets(View{Now: v.Now, Hosts: []Host{h}}, self.ID)
+	if len(open) == 0 {
+		return closed[0].Reason
+	}
+	ch := &choice{view: v, state: s, from: self, why: Overload}
+	return c.refusal(ch, &candidate{domain: d, cost: c.predict(d)}, &open[0])
+}
