@@ -2,6 +2,8 @@ package balancer
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -13,6 +15,7 @@ import (
 type glance struct {
 	view       policy.View
 	decision   policy.Decision
+	state      policy.State
 	operations []operation.Operation
 	paused     bool
 }
@@ -21,7 +24,7 @@ func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
 	fleet := b.fleet()
 	err = b.ask(ctx, func(c *Core) {
 		g.view = c.View(time.Now(), fleet)
-		g.decision = c.decision
+		g.decision, g.state = c.decision, c.state
 		g.operations = c.Operations()
 		g.paused = c.paused
 	})
@@ -96,6 +99,45 @@ func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
 func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	g, err := b.glance(ctx)
 	return api.Plan{Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view)}, err
+}
+
+// Explain says of one domain of this host why it would, would not or did move:
+// host by host.
+func (b *Balancer) Explain(ctx context.Context, domain string) (api.Explanation, error) {
+	g, err := b.glance(ctx)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	i := slices.IndexFunc(g.view.Domains, func(d policy.Domain) bool { return d.Name == domain || string(d.ID) == domain })
+	if i < 0 {
+		return api.Explanation{}, fmt.Errorf("this host runs no domain %q; virtbalance vms lists them", domain)
+	}
+	d := g.view.Domains[i]
+	e := api.Explanation{Domain: d, Hold: g.decision.Hold, HoldText: g.decision.Hold.Text()}
+	for _, v := range g.decision.Verdicts {
+		if v.Domain == d.ID && v.Host == "" {
+			e.Stays = v.Reason
+		}
+	}
+	for _, m := range g.decision.Plan {
+		if m.Domain == d.ID {
+			e.Move = &m
+		}
+	}
+	config := b.tuning.Load().Policy
+	for _, h := range g.view.Hosts {
+		if h.ID == g.view.Self {
+			continue
+		}
+		why := config.Explain(g.view, g.state, d.ID, h.ID)
+		e.Hosts = append(e.Hosts, api.HostExplanation{Host: h.ID, Name: h.Name, Reason: why, Text: why.Text()})
+	}
+	for _, o := range b.o.Journal.History(keepClosed) {
+		if o.Move.Domain == d.ID {
+			e.History = append(e.History, b.show(o, names(g.view)))
+		}
+	}
+	return e, nil
 }
 
 // Snapshot is what this daemon knows of the fleet.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"syscall"
 
@@ -64,6 +65,11 @@ func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 // History asks for the newest ended operations.
 func (c *Client) History(ctx context.Context, limit int) (o []Operation, err error) {
 	return o, c.do(ctx, http.MethodGet, "/v1/history?limit="+strconv.Itoa(limit), &o)
+}
+
+// Explain asks why a domain, by name or UUID, would or would not move.
+func (c *Client) Explain(ctx context.Context, domain string) (e Explanation, err error) {
+	return e, c.do(ctx, http.MethodGet, "/v1/explain/"+url.PathEscape(domain), &e)
 }
 
 // Snapshot asks for what the daemon knows of the fleet.

@@ -23,6 +23,7 @@ type Daemon interface {
 	Plan(ctx context.Context) (Plan, error)
 	History(ctx context.Context, limit int) ([]Operation, error)
 	Snapshot(ctx context.Context) (policy.Snapshot, error)
+	Explain(ctx context.Context, domain string) (Explanation, error)
 	SetPaused(ctx context.Context, paused bool) error
 }
 
@@ -74,6 +75,10 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/domains", answer(s, Daemon.Domains))
 	mux.HandleFunc("GET /v1/plan", answer(s, Daemon.Plan))
 	mux.HandleFunc("GET /v1/snapshot", answer(s, Daemon.Snapshot))
+	mux.HandleFunc("GET /v1/explain/{domain}", func(w http.ResponseWriter, r *http.Request) {
+		domain := r.PathValue("domain")
+		answer(s, func(d Daemon, ctx context.Context) (Explanation, error) { return d.Explain(ctx, domain) })(w, r)
+	})
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		limit := 50
 		if text := r.URL.Query().Get("limit"); text != "" {

@@ -76,3 +76,28 @@ type Plan struct {
 	// HostNames names the hosts that the decision mentions by ID.
 	HostNames map[policy.HostID]string `json:"host_names"`
 }
+
+// Explanation is all that can be said about moving one domain now.
+type Explanation struct {
+	Domain policy.Domain `json:"domain"`
+	// Hold is why this host starts nothing, whatever the domain; "ok" if it
+	// does.
+	Hold     policy.Reason `json:"hold"`
+	HoldText string        `json:"hold_text"`
+	// Stays is why the last decision left the domain here; Move is set instead
+	// if it proposed to move it.
+	Stays policy.Reason `json:"stays"`
+	Move  *policy.Move  `json:"move,omitempty"`
+	// Hosts say, each, why the domain could not go there; "ok" if it could.
+	Hosts []HostExplanation `json:"hosts"`
+	// History holds the moves of the domain away from this host, newest first.
+	History []Operation `json:"history,omitempty"`
+}
+
+// HostExplanation is why a domain could or could not go to a host.
+type HostExplanation struct {
+	Host   policy.HostID `json:"host"`
+	Name   string        `json:"name"`
+	Reason policy.Reason `json:"reason"`
+	Text   string        `json:"text"`
+}

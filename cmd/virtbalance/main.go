@@ -101,7 +101,7 @@ daemon answers.`,
 	flags.StringVar(&s.socket, "socket", api.DefaultSocket, "unix socket of the daemon")
 	flags.StringVar(&s.format, "format", "table", "output: table for people, json for programs")
 	root.AddCommand(
-		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newHistory(&s), newSnapshot(&s),
+		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newExplain(&s), newHistory(&s), newSnapshot(&s),
 		newPause(&s, true), newPause(&s, false), newKeygen(),
 	)
 	for _, c := range root.Commands() {

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+func newExplain(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain VM [HOST]",
+		Short: "Say why a domain of this host would, would not or did move",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return usageError{fmt.Errorf("explain takes a domain of this host, and perhaps a host; got %q", args)}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := s.client().Explain(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if len(args) == 2 {
+				if e, err = onlyHost(e, args[1]); err != nil {
+					return err
+				}
+			}
+			return show(cmd, s, e, printExplanation)
+		},
+	}
+}
+
+// onlyHost leaves one host, by name or UUID, in the explanation.
+func onlyHost(e api.Explanation, host string) (api.Explanation, error) {
+	for _, h := range e.Hosts {
+		if h.Name == host || string(h.Host) == host {
+			e.Hosts = []api.HostExplanation{h}
+			return e, nil
+		}
+	}
+	return e, fmt.Errorf("no other host %q is known here; virtbalance hosts lists them", host)
+}
+
+func printExplanation(w io.Writer, e api.Explanation) {
+	d := e.Domain
+	fmt.Fprintf(w, "%s uses %s of %d vCPUs, waits %s of the time, holds %s of memory (at most %s).\n",
+		d.Name, d.Demand.CPU, d.VCPUs, d.Wait, d.Demand.Memory, d.MemoryMax)
+	switch {
+	case e.Move != nil && e.Hold == policy.OK:
+		fmt.Fprintf(w, "It moves now: %s.\n", e.Move.Why.Text())
+	case e.Move != nil:
+		fmt.Fprintf(w, "It would move, because %s; but %s.\n", e.Move.Why.Text(), e.HoldText)
+	default:
+		fmt.Fprintf(w, "It stays: %s.\n", e.Stays.Text())
+	}
+	columns(w, func(w io.Writer) {
+		for _, h := range e.Hosts {
+			answer := "no"
+			if h.Reason == policy.OK {
+				answer = "yes"
+			}
+			fmt.Fprintf(w, "  to %s\t%s\t%s\n", h.Name, answer, h.Text)
+		}
+	})
+	if len(e.History) > 0 {
+		fmt.Fprintln(w, "It was moved away from here:")
+		printHistory(w, e.History)
+	}
+}
