@@ -94,7 +94,7 @@ func TestMigrationTakesTimeAndCostsLoad(t *testing.T) {
 // that nothing was tuned on.
 func TestDaemonsBeatTheThreshold(t *testing.T) {
 	for seed := range uint64(2) {
-		traces := sim.Synthetic(250, 100+seed)
+		traces := sim.Synthetic(150, 100+seed)
 		peer := sim.NewFleet(traces).Run(sim.Threshold{High: 0.8, Period: 60 * time.Second})
 		w := sim.NewFleet(traces)
 		ours := w.Run(sim.NewDaemons(w, sim.BenchmarkOptions(60*time.Second)))
