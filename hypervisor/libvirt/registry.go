@@ -25,7 +25,8 @@ type registry struct {
 
 // knowledge is what is known of one active domain.
 type knowledge struct {
-	name string
+	// last is what the latest complete record said.
+	last domainStats
 
 	inspected time.Time // zero: never, or not since changed
 	changed   time.Time // when an event last said that something is different
@@ -99,14 +100,28 @@ func (r *registry) observe(records []domainStats) []policy.DomainCounters {
 			k = &knowledge{verdict: notInspected, hint: true}
 			r.wake()
 		}
-		k.name, k.state, k.reason = rec.Name, rec.State, rec.reason
+		k.state, k.reason = rec.State, rec.reason
 		next[rec.ID] = k
-		c := rec.DomainCounters
+		c := k.complete(rec)
 		c.Job, c.Obstacle, c.History = k.currentJob(), k.verdict.Reason, k.history
 		domains = append(domains, c)
 	}
 	r.domains = next
 	return domains
+}
+
+// complete fills in what libvirt leaves out of the record of a domain that is
+// occupied by another call: a counter that falls to zero and comes back would
+// look like a burst, and memory would jump between two ways of counting it.
+func (k *knowledge) complete(rec domainStats) policy.DomainCounters {
+	if rec.VCPUs == 0 {
+		rec.VCPUs, rec.Wait = k.last.VCPUs, k.last.Wait
+	}
+	if !rec.resident && k.last.resident {
+		rec.Memory, rec.resident = k.last.Memory, true
+	}
+	k.last = rec
+	return rec.DomainCounters
 }
 
 // currentJob is the job that was found, as long as the state is still the one

@@ -135,6 +135,27 @@ func TestTheStateSpeaksWhenTheJobIsOutdated(t *testing.T) {
 	}
 }
 
+func TestAnIncompleteRecordIsCompleted(t *testing.T) {
+	r := newRegistry(time.Hour)
+	full := domainStats{
+		DomainCounters: policy.DomainCounters{
+			ID: "a", VCPUs: 2, Wait: 5 * time.Second, CPUTime: time.Second, StatsKnown: true, Memory: policy.GiB, MemoryMax: 4 * policy.GiB,
+		}, resident: true,
+	}
+	r.observe([]domainStats{full})
+	part := domainStats{DomainCounters: policy.DomainCounters{
+		ID: "a", CPUTime: 2 * time.Second, StatsKnown: true, Memory: 4 * policy.GiB, MemoryMax: 4 * policy.GiB,
+	}}
+	d := r.observe([]domainStats{part})[0]
+	if d.VCPUs != 2 || d.Wait != 5*time.Second || d.Memory != policy.GiB || d.CPUTime != 2*time.Second {
+		t.Errorf("%+v", d)
+	}
+	d = r.observe([]domainStats{full})[0]
+	if d.Wait != 5*time.Second || d.Memory != policy.GiB {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestStopsAreRememberedAndBounded(t *testing.T) {
 	r := newRegistry(time.Hour)
 	t0 := time.Now()

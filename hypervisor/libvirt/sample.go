@@ -69,6 +69,9 @@ func (h *Hypervisor) readDomains(ctx context.Context) ([]policy.DomainCounters, 
 type domainStats struct {
 	policy.DomainCounters
 	reason int
+	// resident: Memory is what the host has given away, not what the guest
+	// may use.
+	resident bool
 }
 
 // bulkStats reads all active domains and frees every reference to them.
@@ -118,7 +121,7 @@ func record(s *lv.DomainStats) (domainStats, error) {
 		// never touched cost nothing, here or on a target.
 		r.Memory = kibibytes(b.Current)
 		if b.RssSet && b.Rss > 0 {
-			r.Memory = kibibytes(b.Rss)
+			r.Memory, r.resident = kibibytes(b.Rss), true
 		}
 	}
 	return r, nil
