@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,6 +51,7 @@ func (d *daemon) libvirtOptions() libvirt.Options {
 		Migration: libvirt.MigrationOptions{
 			AutoConverge: l.AutoConverge, PostCopy: l.PostCopy, TLS: l.TLS, ParallelConnections: l.Parallel,
 			Bandwidth: l.Bandwidth, MaxDowntime: l.MaxDowntime,
+			ProbeTarget: 5 * time.Second, // a target without power would hold libvirtd for a minute
 		},
 		MoveTransient: l.MoveTransient, AssumeSharedPaths: l.AssumeSharedPaths,
 		CallDeadline: l.CallTimeout,
