@@ -28,8 +28,11 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	if err != nil {
 		reply.Reason, reply.Detail = policy.Unreachable, "the daemon is stopping"
 	}
-	b.remember(ctx)
-	if reply.Reason == policy.OK {
+	if err := b.remember(ctx); err != nil && reply.Reason == policy.OK {
+		// A target that was restarted would not know whose arrival to finish.
+		reply.Reason, reply.Detail = policy.JournalUnwritable, err.Error()
+		_ = b.ask(ctx, func(c *Core) { c.Revoke(r.Op) }) // or the daemon is stopping
+	} else if reply.Reason == policy.OK {
 		failpoint("granted")
 	}
 	b.o.Observer.Asked(reply.Reason)
@@ -49,17 +52,18 @@ func (b *Balancer) Renew(ctx context.Context, from policy.HostID, op policy.OpID
 // that had been promised its place here. Of any other nothing is touched,
 // whoever asks.
 func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishRequest) error {
+	var a Arrived
 	arrived := false
 	err := b.ask(ctx, func(c *Core) {
 		now := time.Now()
-		arrived = c.Ended(now, f)
+		a, arrived = c.Ended(now, f)
 		b.o.Cluster.Publish(c.HostState(now))
 	})
 	if err != nil || !arrived {
 		return err
 	}
 	failpoint("finished")
-	return b.o.Hypervisor.Settle(ctx, f.Move.Domain, f.Handoff)
+	return b.settle(ctx, a)
 }
 
 // Locate says what this host's hypervisor knows of a domain.

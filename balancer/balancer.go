@@ -77,8 +77,8 @@ func (b *Balancer) Run(ctx context.Context) error {
 	b.resume(ctx)
 	g.Go(func() error { return b.loop(ctx) })
 	err := g.Wait()
-	b.drivers.Wait() // they return soon after ctx has ended
-	b.remember(owned)
+	b.drivers.Wait()      // they return soon after ctx has ended
+	_ = b.remember(owned) // logged
 	release()
 	owner.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -169,7 +169,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 			b.log.Warn("move not begun", "domain", decision.Plan[0].Name, "err", err)
 		}
 	}
-	b.remember(ctx)
+	_ = b.remember(ctx) // logged, and tried again at the next tick
 	return nil
 }
 
@@ -195,14 +195,22 @@ func (b *Balancer) sampleOnce(ctx context.Context) (policy.Sample, time.Duration
 	return sample, time.Since(began), err
 }
 
-// finishArrival sets what libvirt did not carry over with a domain.
+// finishArrival sets what libvirt did not carry over with a domain. What fails
+// is tried again at the next tick.
 func (b *Balancer) finishArrival(ctx context.Context, a Arrived) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	failpoint("arrived")
-	if err := b.o.Hypervisor.Settle(ctx, a.Domain, a.Handoff); err != nil {
-		b.log.Warn("arrival not finished: check autostart of the domain", "domain", a.Domain, "err", err)
+	if err := b.settle(ctx, a); err != nil {
+		b.log.Warn("arrival not finished yet: autostart and history of the domain are not set", "domain", a.Domain, "err", err)
 	}
+}
+
+func (b *Balancer) settle(ctx context.Context, a Arrived) error {
+	if err := b.o.Hypervisor.Settle(ctx, a.Domain, a.Handoff); err != nil {
+		return err
+	}
+	return b.ask(ctx, func(c *Core) { c.Finished(a.Op) })
 }
 
 // begin opens an operation for the move and drives it in the background.
@@ -229,14 +237,16 @@ func (b *Balancer) resume(ctx context.Context) {
 }
 
 // remember writes down what must survive a restart, if it has changed.
-func (b *Balancer) remember(ctx context.Context) {
+func (b *Balancer) remember(ctx context.Context) error {
 	var m Memory
-	if b.ask(ctx, func(c *Core) { m = c.Memory() }) != nil {
-		return
+	err := b.ask(ctx, func(c *Core) { m = c.Memory() })
+	if err == nil {
+		err = b.memory.Save(m)
 	}
-	if err := b.memory.Save(m); err != nil {
-		b.log.Warn("cooldowns and back-offs not saved", "err", err)
+	if err != nil {
+		b.log.Warn("promises and back-offs not saved", "err", err)
 	}
+	return err
 }
 
 // Alive reports whether the control loop has come round lately: what the

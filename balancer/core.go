@@ -30,13 +30,18 @@ type Core struct {
 
 	state  policy.State
 	ledger policy.Ledger
-	// arriving holds what to finish on a domain that has been promised a place.
-	arriving map[policy.OpID]hypervisor.Handoff
+	// arriving holds what is to be finished on domains that have been promised a
+	// place. It outlives the promise: room is freed by silence, but a domain
+	// may arrive all the same, or the hypervisor not answer when it does.
+	arriving map[policy.OpID]arrival
 
 	operations map[policy.OpID]operation.Operation
 	paused     bool
 	cordoned   bool
 	journalErr error
+	// remembered: what an earlier life left has been brought up to this one's
+	// clock.
+	remembered bool
 	decision   policy.Decision
 }
 
@@ -54,11 +59,25 @@ type Tuning struct {
 }
 
 // Promise is a reservation that this host has given, with what to finish on the
-// domain once it has arrived.
+// domain once it has arrived. A reservation that has ended holds no load.
 type Promise struct {
 	Reservation policy.Reservation `json:"reservation"`
 	Handoff     hypervisor.Handoff `json:"handoff"`
 }
+
+// arrival is what is to be finished on one domain.
+type arrival struct {
+	domain  policy.DomainID
+	from    policy.HostID
+	handoff hypervisor.Handoff
+	// heard is when this life last heard of it; zero is not yet.
+	heard time.Time
+	// since is when it was first seen to run here.
+	since time.Time
+}
+
+// arrivalKept is for how long an arrival that nobody speaks of is waited for.
+const arrivalKept = time.Hour
 
 // Memory is what of the core survives a restart, beside the journal.
 type Memory struct {
@@ -77,12 +96,15 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		tuning: t, facts: facts,
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
-		arriving:   map[policy.OpID]hypervisor.Handoff{},
+		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
 	}
 	for _, p := range m.Promises {
-		c.ledger = c.ledger.With(p.Reservation)
-		c.arriving[p.Reservation.Op] = p.Handoff
+		r := p.Reservation
+		if r.Load != (policy.Load{}) {
+			c.ledger = c.ledger.With(r)
+		}
+		c.arriving[r.Op] = arrival{domain: r.Domain, from: r.From, handoff: p.Handoff}
 	}
 	return c
 }
@@ -99,10 +121,13 @@ func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
 	m := Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
-	for _, r := range c.ledger {
-		if handoff, ok := c.arriving[r.Op]; ok {
-			m.Promises = append(m.Promises, Promise{r, handoff})
+	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
+		a := c.arriving[op]
+		r, ok := c.ledger.Find(op)
+		if !ok || r.Phase == policy.SettlingIn { // then the new life will measure it
+			r = policy.Reservation{Op: op, Domain: a.domain, From: a.from, To: c.facts.ID}
 		}
+		m.Promises = append(m.Promises, Promise{r, a.handoff})
 	}
 	return m
 }
@@ -123,6 +148,7 @@ func (c *Core) JournalFailed(err error) { c.journalErr = err }
 // Sampled takes in one sample. It returns the arrivals that it shows: domains
 // that had been promised a place and now run here.
 func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
+	c.rejudge(now)
 	c.fade(s.At)
 	c.utilization = c.estimator.Observe(s)
 	if !s.DomainsKnown {
@@ -135,29 +161,84 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 			c.domains = append(c.domains, c.estimator.Domain(d))
 		}
 	}
-	c.ledger = c.ledger.Unexpired(now)
-	for op := range c.arriving {
-		if _, ok := c.ledger.Find(op); !ok {
-			delete(c.arriving, op)
-		}
+	if s.DomainsKnown {
+		c.reconcile(now)
 	}
+	c.ledger = c.ledger.Unexpired(now)
 	if !s.DomainsKnown {
 		return nil
 	}
-	return c.reconcile(now)
+	return c.arrived(now)
+}
+
+// rejudge bounds, once, the times that an earlier life wrote down: its clock may
+// have been ahead of ours, and no wait is longer from now than it was when it
+// began.
+func (c *Core) rejudge(now time.Time) {
+	if c.remembered {
+		return
+	}
+	c.remembered = true
+	p := c.tuning.Policy
+	for _, r := range c.ledger {
+		r.Expires = earlier(r.Expires, now.Add(c.tuning.ReserveTTL))
+		c.ledger = c.ledger.With(r)
+	}
+	c.state.SettleUntil = earlier(c.state.SettleUntil, now.Add(p.Settle))
+	c.state.BrokenUntil = earlier(c.state.BrokenUntil, now.Add(p.BreakerReset))
+	c.state.Backoffs = slices.Clone(c.state.Backoffs)
+	for i := range c.state.Backoffs {
+		b := &c.state.Backoffs[i]
+		b.Until = earlier(b.Until, now.Add(p.CooldownMax))
+	}
 }
 
 // Arrived is a domain whose arrival has to be finished here.
 type Arrived struct {
+	Op      policy.OpID
 	Domain  policy.DomainID
 	Handoff hypervisor.Handoff
 }
 
+// arrived returns the arrivals that are to be finished, each time until they
+// are, and forgets those that will not come.
+func (c *Core) arrived(now time.Time) []Arrived {
+	var all []Arrived
+	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
+		a := c.arriving[op]
+		_, promised := c.ledger.Find(op)
+		d, here := c.counters(a.domain)
+		switch {
+		case here && d.State == policy.StateRunning && d.Job != policy.MigratingIn:
+			all = append(all, c.arrive(now, op, a))
+		case here || promised || a.heard.IsZero():
+			a.heard = now
+			c.arriving[op] = a
+		case now.Sub(a.heard) > arrivalKept:
+			delete(c.arriving, op)
+		}
+	}
+	return all
+}
+
+// arrive is what to finish on a domain that has arrived by now.
+func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
+	if a.since.IsZero() {
+		a.since = now
+		c.arriving[op] = a
+	}
+	// The source filled the history in before the move, which ended later.
+	a.handoff.History.Last = later(a.handoff.History.Last, a.since)
+	return Arrived{op, a.domain, a.handoff}
+}
+
+// Finished records that an arrival has been finished.
+func (c *Core) Finished(op policy.OpID) { delete(c.arriving, op) }
+
 // reconcile puts what libvirt shows above what was promised: a domain that is
 // on its way keeps its promise alive whatever the source says, one that runs
-// here has arrived.
-func (c *Core) reconcile(now time.Time) []Arrived {
-	var arrived []Arrived
+// here has arrived. It does so even for a promise that has just expired.
+func (c *Core) reconcile(now time.Time) {
 	for _, r := range c.ledger {
 		if r.To != c.facts.ID || r.Phase == policy.SettlingIn {
 			continue
@@ -170,11 +251,9 @@ func (c *Core) reconcile(now time.Time) []Arrived {
 			r.Expires = later(r.Expires, now.Add(c.tuning.ReserveTTL))
 			c.ledger = c.ledger.With(r)
 		case d.State == policy.StateRunning:
-			arrived = append(arrived, Arrived{r.Domain, c.arriving[r.Op]})
 			c.settle(now, r)
 		}
 	}
-	return arrived
 }
 
 // fade takes from the promises to domains that have arrived what the estimator
@@ -202,7 +281,6 @@ func (c *Core) settle(now time.Time, r policy.Reservation) {
 	r.Expires = now.Add(3 * c.tuning.TimeConstant) // 5 % is left by then
 	c.ledger = c.ledger.With(r)
 	c.state.SettleUntil = later(c.state.SettleUntil, now.Add(c.tuning.Policy.Settle))
-	delete(c.arriving, r.Op)
 }
 
 func (c *Core) counters(id policy.DomainID) (policy.DomainCounters, bool) {
@@ -285,7 +363,7 @@ func (c *Core) View(now time.Time, fleet Fleet) policy.View {
 	return policy.View{
 		Now: now, Self: c.facts.ID,
 		Hosts:       append([]policy.Host{c.Self(now)}, fleet.Others...),
-		Domains:     slices.Clone(c.domains),
+		Domains:     c.movable(),
 		Ledger:      c.ledger.Unexpired(now),
 		Utilization: c.utilization,
 		Conditions: policy.Conditions{
@@ -294,6 +372,29 @@ func (c *Core) View(now time.Time, fleet Fleet) policy.View {
 			Known:             fleet.Known, Conflict: fleet.Conflict,
 		},
 	}
+}
+
+// movable are the domains, with what this host is already doing with them: until
+// an operation has ended, nobody knows where its domain will be.
+func (c *Core) movable() []policy.Domain {
+	domains := slices.Clone(c.domains)
+	for i := range domains {
+		if domains[i].Obstacle == policy.OK && c.operatesOn(domains[i].ID, "") {
+			domains[i].Obstacle = policy.JobActive
+		}
+	}
+	return domains
+}
+
+// operatesOn reports whether an operation on the domain is open, other than the
+// given one.
+func (c *Core) operatesOn(id policy.DomainID, other policy.OpID) bool {
+	for op, o := range c.operations {
+		if o.Move.Domain == id && op != other {
+			return true
+		}
+	}
+	return false
 }
 
 // Decide decides on the newest facts and remembers.
@@ -381,6 +482,8 @@ func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 		return policy.SourceGone
 	case c.domains[i].Obstacle != policy.OK:
 		return c.domains[i].Obstacle
+	case c.operatesOn(o.Move.Domain, o.ID):
+		return policy.JobActive
 	default:
 		return policy.OK
 	}
@@ -425,8 +528,17 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
 		Load:  policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax},
 		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
 	})
-	c.arriving[r.Op] = r.Handoff
+	c.arriving[r.Op] = arrival{domain: r.Move.Domain, from: r.Move.From, handoff: r.Handoff, heard: now}
 	return policy.OK
+}
+
+// Revoke takes a promise back that could not be written down, and so has not
+// been given; unless its source goes by it already.
+func (c *Core) Revoke(op policy.OpID) {
+	if r, ok := c.ledger.Find(op); ok && r.Phase == policy.Reserved {
+		c.ledger = c.ledger.Without(op)
+		delete(c.arriving, op)
+	}
 }
 
 // Reply answers a source that asks for room, after the checks that take time
@@ -463,19 +575,29 @@ func (c *Core) Renew(now time.Time, from policy.HostID, op policy.OpID) bool {
 // Ended takes in how an operation that targeted this host has ended. It is true
 // if this host had promised the place to who says so, and the domain has
 // arrived: then its arrival is to be finished.
-func (c *Core) Ended(now time.Time, f peer.FinishRequest) bool {
-	r, ok := c.ledger.Find(f.Op)
-	switch {
-	case !ok || r.From != f.Move.From || r.Domain != f.Move.Domain:
-		return false
-	case f.Result != policy.Succeeded:
+func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
+	a, ok := c.arriving[f.Op]
+	if !ok || a.from != f.Move.From || a.domain != f.Move.Domain {
+		return Arrived{}, false
+	}
+	if f.Result != policy.Succeeded {
 		c.ledger = c.ledger.Without(f.Op)
 		delete(c.arriving, f.Op)
-		return false
-	case r.Phase != policy.SettlingIn:
+		return Arrived{}, false
+	}
+	if r, ok := c.ledger.Find(f.Op); ok && r.Phase != policy.SettlingIn {
 		c.settle(now, r)
 	}
-	return true
+	a.handoff = f.Handoff
+	c.arriving[f.Op] = a
+	return c.arrive(now, f.Op, a), true
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {

@@ -283,3 +283,83 @@ func TestHistoryTravels(t *testing.T) {
 		t.Errorf("held because %s, want %s", d.Hold, policy.NameConflict)
 	}
 }
+
+// TestArrivalIsFinishedInTheEnd: what a migration does not carry over is set
+// even if the promise had expired, the daemon was restarted meanwhile, and the
+// hypervisor did not answer at first.
+func TestArrivalIsFinishedInTheEnd(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	before, now := coreOn("target", 0.5)
+	if why := before.Admit(now, r); why != policy.OK {
+		t.Fatal(why)
+	}
+	now = now.Add(10 * time.Minute) // beyond the TTL: the daemon was down
+	c := NewCore(before.facts, testTuning(), before.Memory())
+	for range 3 { // as long as it fails
+		now = now.Add(10 * time.Second)
+		arrived := c.Sampled(now, policy.Sample{At: now, DomainsKnown: true, Domains: []policy.DomainCounters{domainCounters(r.Move.Domain)}})
+		if len(arrived) != 1 || !arrived[0].Handoff.Autostart || arrived[0].Handoff.History.Last.Before(testStart) {
+			t.Fatalf("arrived: %+v", arrived)
+		}
+		c = NewCore(before.facts, testTuning(), c.Memory())
+	}
+	c.Finished("op1")
+	now = now.Add(10 * time.Second)
+	if again := c.Sampled(now, policy.Sample{At: now, DomainsKnown: true, Domains: []policy.DomainCounters{domainCounters(r.Move.Domain)}}); len(again) != 0 {
+		t.Errorf("finished twice: %+v", again)
+	}
+}
+
+// TestClockThatWasAhead: what an earlier life wrote down with a clock that was
+// ahead holds nothing up for longer than it would from now.
+func TestClockThatWasAhead(t *testing.T) {
+	before, now := coreOn("target", 0.5)
+	if why := before.Admit(now, requestFor("op1", 1000, policy.GiB)); why != policy.OK {
+		t.Fatal(why)
+	}
+	m := before.Memory()
+	m.State.SettleUntil, m.State.BrokenUntil = now.Add(time.Hour), now.Add(time.Hour)
+	c := NewCore(before.facts, testTuning(), m)
+	now = feed(c, now.Add(-24*time.Hour), 0.5, 4)
+	if p := c.HostState(now).Promised; p != (policy.Load{}) {
+		t.Errorf("still promised: %+v", p)
+	}
+	if limit := now.Add(c.tuning.Policy.BreakerReset); c.state.BrokenUntil.After(limit) || c.state.SettleUntil.After(limit) {
+		t.Errorf("waits until %s and %s", c.state.BrokenUntil, c.state.SettleUntil)
+	}
+}
+
+// TestOneOperationADomain: where several may move at once, a domain whose
+// operation has not ended is left alone.
+func TestOneOperationADomain(t *testing.T) {
+	c, now := coreOn("source", 0.9, domainCounters("vm"))
+	o := c.Begin(now, "op1", policy.Move{Domain: "vm"}, policy.Endpoint{})
+	if d, _ := c.View(now, Fleet{Known: 1}).Domain("vm"); d.Obstacle != policy.JobActive {
+		t.Errorf("obstacle %s, want %s", d.Obstacle, policy.JobActive)
+	}
+	if why := c.Recheck(now, o); why != policy.OK {
+		t.Errorf("it is in its own way: %s", why)
+	}
+	second := c.Begin(now, "op2", policy.Move{Domain: "vm"}, policy.Endpoint{})
+	if why := c.Recheck(now, second); why != policy.JobActive {
+		t.Errorf("a second operation: %s, want %s", why, policy.JobActive)
+	}
+}
+
+// TestRevoke: a promise that could not be written down is taken back, unless
+// its source goes by it.
+func TestRevoke(t *testing.T) {
+	c, now := coreOn("target", 0.5)
+	for _, renewed := range []bool{false, true} {
+		if why := c.Admit(now, requestFor("op1", 1000, policy.GiB)); why != policy.OK {
+			t.Fatal(why)
+		}
+		if renewed {
+			c.Renew(now, "source", "op1")
+		}
+		c.Revoke("op1")
+		if held := c.HostState(now).Promised.CPU != 0; held != renewed {
+			t.Errorf("renewed %t, held %t", renewed, held)
+		}
+	}
+}

@@ -100,10 +100,7 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 		b.log.Info("migration starts", "op", o.ID, "domain", o.Move.Name, "to", o.Move.To,
 			"predicted", o.Move.Duration, "deadline", b.o.Transfer.deadline(o.Move))
 		return operation.Ended{Outcome: b.attend(ctx, o, func(ctx context.Context, progress func(policy.Progress)) policy.Outcome {
-			return b.o.Hypervisor.Migrate(ctx, hypervisor.Transfer{
-				Domain: o.Move.Domain, URI: b.o.Transfer.uri(o.Target),
-				MaxDowntime: b.o.Transfer.MaxDowntime, Bandwidth: b.o.Transfer.Bandwidth,
-			}, progress)
+			return b.o.Hypervisor.Migrate(ctx, b.o.Transfer.Transfer(o), progress)
 		})}
 
 	case operation.Watch:

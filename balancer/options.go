@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/operation"
+	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -42,8 +44,12 @@ type TransferOptions struct {
 	Bandwidth   policy.Bytes
 }
 
-func (t TransferOptions) uri(e policy.Endpoint) string {
-	return strings.ReplaceAll(t.URI, "{host}", e.Migration)
+// Transfer is the migration that carries the operation out.
+func (t TransferOptions) Transfer(o operation.Operation) hypervisor.Transfer {
+	return hypervisor.Transfer{
+		Domain: o.Move.Domain, URI: strings.ReplaceAll(t.URI, "{host}", o.Target.Migration),
+		MaxDowntime: t.MaxDowntime, Bandwidth: t.Bandwidth,
+	}
 }
 
 func (t TransferOptions) deadline(m policy.Move) time.Duration {

@@ -229,15 +229,24 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 
 // Step is Next with the one rule kept: a change of phase is written, to the
 // journal, before the action that comes with it is returned.
+//
+// An operation whose end cannot be written has not ended: it goes on trying, or
+// the next start would look for a domain that may have moved on since.
 func (o Operation) Step(now time.Time, e Event, write func(Operation) error) (Operation, Action) {
 	next, action := o.Next(now, e)
 	if next.Phase == o.Phase {
 		return next, action
 	}
-	if err := write(next); err != nil {
+	err := write(next)
+	switch {
+	case err == nil:
+		return next, action
+	case next.Phase.Closed() && o.Phase != New: // the journal knows of it
+		o.Outcome, o.Tries = next.Outcome, tellTries-1
+		return o, Wait // and then tell once more
+	default:
 		return next.Next(now, JournalFailed{Err: err})
 	}
-	return next, action
 }
 
 // Delay is how long to Wait: a second at first, for libvirt to tidy up and for

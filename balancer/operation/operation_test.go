@@ -191,3 +191,28 @@ func TestNeverClosedByGuess(t *testing.T) {
 		}
 	})
 }
+
+// TestEndIsWritten: an operation whose end cannot be written goes on trying;
+// one that the journal knows nothing of just ends.
+func TestEndIsWritten(t *testing.T) {
+	full := func(Operation) error { return errors.New("no space left on device") }
+	room := func(Operation) error { return nil }
+	o, _ := drive(t, Open(start, "op", policy.Move{}, policy.Endpoint{}),
+		Described{}, Answered{}, Rechecked{}, Ended{policy.Outcome{Result: policy.Succeeded}}, Located{absent, running})
+	var action Action
+	for range 3 {
+		if o, action = o.Step(start, Told{}, full); o.Phase != Started || action != Wait {
+			t.Fatalf("%s, then %s, with a full disk", o.Phase, action)
+		}
+		if o, action = o.Step(start, Waited{}, full); action != Tell {
+			t.Fatalf("then %s", action)
+		}
+	}
+	if o, action = o.Step(start, Told{}, room); o.Phase != Done || action != Stop {
+		t.Errorf("%s, then %s, with room again", o.Phase, action)
+	}
+	o, action = Open(start, "op", policy.Move{}, policy.Endpoint{}).Step(start, Described{Err: errors.New("gone")}, full)
+	if o.Phase != Failed || action != Stop {
+		t.Errorf("%s, then %s, of an operation that is not on disk", o.Phase, action)
+	}
+}
