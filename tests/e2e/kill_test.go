@@ -99,52 +99,59 @@ func TestKilledInMidMigration(t *testing.T) {
 	}
 }
 
-// TestOneCoolHost: two hosts are overloaded at once, and one has room for one
-// guest of theirs. What it uses and what it has promised stay, at every answer
-// that it gives, within its receive mark; so one host is relieved and the other
-// is told no.
+// TestOneCoolHost: two hosts are overloaded at once, and one has room, but not for
+// all that they would give. What it is promised, and what it uses afterwards,
+// stays within its receive mark; it gives nothing away itself.
 func TestOneCoolHost(t *testing.T) {
-	w := newShow(t, lab.Options{Hosts: 3}, stage.Settings{})
+	// Three guests of 30 % of a host each make it hot; the cool host has room for
+	// one of them, or for two where the machine gives its guests less than they
+	// want. The marks are low so that this holds on a busy machine, too.
+	const receive = 0.45
+	w := newShow(t, lab.Options{Hosts: 3}, stage.Settings{
+		Policy: "low = 10\nreceive = 45\nstop = 50\nhigh = 60\n",
+	})
+	guests := []string{"a", "b", "c"}
 	for _, host := range []string{"h1", "h2"} {
-		for _, name := range []string{"a", "b"} {
-			w.guest(host, lab.GuestSpec{Name: name + host, Load: 5, Persistent: true})
+		for _, name := range guests {
+			w.guest(host, lab.GuestSpec{Name: name + host, Load: 4, Persistent: true})
 		}
 	}
 	w.guest("h3", lab.GuestSpec{Name: "cool", Load: 3, Persistent: true})
 	for _, host := range []string{"h1", "h2"} {
-		for _, name := range []string{"a", "b"} {
-			w.must(w.lab.Guest(name+host).SetLoad(w.ctx, w.host(host), 32))
+		for _, name := range guests {
+			w.must(w.lab.Guest(name+host).SetLoad(w.ctx, w.host(host), 18))
 		}
 	}
 	moved := func() int { return len(succeeded(w, "h1")) + len(succeeded(w, "h2")) }
-	var highest policy.Fraction
+	var promised, settled policy.Fraction
 	watching := func(condition func() bool) func() bool {
 		return func() bool {
 			s := w.status("h3")
-			h := policy.Host{HostFacts: s.Host, HostState: s.State}
-			highest = max(highest, h.Utilization(policy.CPU))
+			promised = max(promised, s.State.Promised.Share(policy.CPU, s.Host.Capacity))
+			if s.State.Promised == (policy.Load{}) && s.State.Inbound == 0 {
+				settled = max(settled, s.State.Used.Share(policy.CPU, s.Host.Capacity))
+			}
 			return condition()
 		}
 	}
-	w.until(90*time.Second, "one of the two is relieved", watching(func() bool { return moved() == 1 }))
+	w.until(90*time.Second, "a guest has moved", watching(func() bool { return moved() > 0 }))
 	began := time.Now()
 	w.until(time.Minute, "half a minute more has passed", watching(func() bool { return time.Since(began) > 30*time.Second }))
-	if n := moved(); n != 1 {
-		t.Errorf("%d guests have moved to h3, which has room for one", n)
+	if n := moved(); n > 2 {
+		t.Errorf("%d guests of 30 %% have moved to h3", n)
 	}
-	// The receive mark is 64 %. While a guest arrives the host also pays for the
-	// migration, which nobody promised; its own guest and the daemon make a few
-	// points of noise.
-	if limit := policy.Fraction(0.64 + 0.10); highest > limit {
-		t.Errorf("h3 had used and promised up to %s, more than %s", highest, limit)
+	// Between the grant and the end of settling the host also pays for the
+	// migration, which nobody promised; so what it uses is judged when nothing is
+	// promised any more. A sample of a second is off by some points.
+	if promised > receive || promised == 0 {
+		t.Errorf("h3 had promised %s, want one guest's load", promised)
 	}
-	t.Logf("h3 had used and promised up to %s", highest)
-	for _, host := range []string{"h1", "h2"} {
-		if len(succeeded(w, host)) == 0 {
-			if hold := w.status(host).Hold; hold != policy.NoFeasibleHost && hold != policy.Sustaining {
-				t.Errorf("%s, which nobody could relieve, holds because %s", host, hold.Text())
-			}
-		}
+	if limit := policy.Fraction(receive + 0.08); settled > limit {
+		t.Errorf("h3 uses up to %s, more than %s", settled, limit)
+	}
+	t.Logf("h3 had promised up to %s, and used up to %s afterwards", promised, settled)
+	if n := len(w.history("h3")); n != 0 {
+		t.Errorf("h3 made %d moves", n)
 	}
 }
 
