@@ -40,7 +40,10 @@ type Balancer struct {
 	ticked atomicTime
 	// lastLogged is what the last decision looked like in the log.
 	lastLogged string
-	memory     *MemoryKeeper
+	// remembering is held from asking for the memory until it is on disk, so
+	// that an older one never replaces a newer.
+	remembering sync.Mutex
+	memory      *MemoryKeeper
 }
 
 // New returns a Balancer that does nothing until Run.
@@ -238,6 +241,8 @@ func (b *Balancer) resume(ctx context.Context) {
 
 // remember writes down what must survive a restart, if it has changed.
 func (b *Balancer) remember(ctx context.Context) error {
+	b.remembering.Lock()
+	defer b.remembering.Unlock()
 	var m Memory
 	err := b.ask(ctx, func(c *Core) { m = c.Memory() })
 	if err == nil {

@@ -157,15 +157,20 @@ func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, err
 }
 
 // SetPaused stops or restarts balancing on this host. Running migrations go on.
+// Once it has returned nil, a restart does not forget it.
 func (b *Balancer) SetPaused(ctx context.Context, paused bool) error {
 	err := b.ask(ctx, func(c *Core) {
 		c.SetPaused(paused)
 		b.o.Cluster.Publish(c.HostState(time.Now()))
 	})
-	if err == nil {
-		b.log.Info("balancing paused or resumed by an operator", "paused", paused)
+	if err != nil {
+		return err
 	}
-	return err
+	b.log.Info("balancing paused or resumed by an operator", "paused", paused)
+	if err := b.remember(ctx); err != nil {
+		return fmt.Errorf("done, but a restart will forget it: %w", err)
+	}
+	return nil
 }
 
 func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) api.Operation {
