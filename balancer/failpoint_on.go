@@ -9,8 +9,8 @@ import (
 )
 
 // failpoint ends the process at the place that VIRTBALANCED_CRASH names, as
-// kill -9 would at that very moment, and stops it, as kill -STOP would, at the
-// place that VIRTBALANCED_STOP names. Stopped, it leaves a test all the time
+// kill -9 would at that very moment, and stops it once, as kill -STOP would, at
+// the place that VIRTBALANCED_STOP names. Stopped, it leaves a test all the time
 // that it needs to do something to the other host.
 //
 // The places are the phases of package operation, each after its record is
@@ -21,13 +21,16 @@ import (
 func failpoint(at string) {
 	switch at {
 	case os.Getenv("VIRTBALANCED_CRASH"):
-		die(syscall.SIGKILL)
+		signalSelf(syscall.SIGKILL)
 	case os.Getenv("VIRTBALANCED_STOP"):
-		die(syscall.SIGSTOP)
+		if err := os.Unsetenv("VIRTBALANCED_STOP"); err != nil {
+			panic(err)
+		}
+		signalSelf(syscall.SIGSTOP)
 	}
 }
 
-func die(sig syscall.Signal) {
+func signalSelf(sig syscall.Signal) {
 	if err := syscall.Kill(os.Getpid(), sig); err != nil {
 		panic(err)
 	}
