@@ -232,11 +232,11 @@ func (c *Controller) rebase(s Snapshot) {
 // plausible reports whether a difference of clocks can be true. All CPU time
 // of a host passes like the wall clock; a reader that is late shows less once
 // and more the next time. CPU hotplug makes idle time jump by hours, back and
-// forth.
+// forth. A group may use its quota for a period of 100 ms at once.
 func plausible(d point) bool {
 	const late = 0.1 // s
 	return d.at > 0 && d.total > 0 && d.total < 1.5*d.at+late &&
-		d.busy >= 0 && d.busy <= d.total && d.own >= 0 && d.own < 1.5*d.at+late
+		d.busy >= 0 && d.busy <= d.total+late && d.own >= 0 && d.own < 1.5*d.at+late
 }
 
 // excuse returns by how much the host may seem less busy than this process
