@@ -35,8 +35,8 @@ type world struct {
 
 // Weights, as CPU shares of 1024 for a plain process in the root group.
 const (
-	worldWeight = 8192
-	judgeWeight = 65536 // the judge and the stat file must never wait
+	worldWeight = 102400 // so much that neighbours matter little
+	judgeWeight = 102400 // within the world: the judge must never wait for the tool
 )
 
 func newWorld() (w *world, err error) {
