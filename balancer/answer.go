@@ -37,7 +37,8 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	}
 	b.o.Observer.Asked(reply.Reason)
 	b.log.Info("asked for room", "op", r.Op, "domain", r.Move.Name, "from", r.Move.From,
-		"answer", reply.Reason.String(), "detail", reply.Detail)
+		"answer", reply.Reason.String(), "detail", reply.Detail,
+		"cpu", reply.Host.Utilization(policy.CPU).String(), "memory", reply.Host.Utilization(policy.Memory).String())
 	return reply
 }
 

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,13 +102,13 @@ func TestKilledInMidMigration(t *testing.T) {
 }
 
 // TestOneCoolHost: two hosts are overloaded at once, and one has room, but not for
-// all that they would give. What it is promised, and what it uses afterwards,
-// stays within its receive mark; it gives nothing away itself.
+// all that they would give. What it has used and promised after each grant is
+// within its receive mark.
 func TestOneCoolHost(t *testing.T) {
 	// Three guests of 30 % of a host each make it hot; the cool host has room for
 	// one of them, or for two where the machine gives its guests less than they
 	// want. The marks are low so that this holds on a busy machine, too.
-	const receive = 0.45
+	const receive = 45
 	w := newShow(t, lab.Options{Hosts: 3}, stage.Settings{
 		Policy: "low = 10\nreceive = 45\nstop = 50\nhigh = 60\n",
 	})
@@ -123,35 +125,28 @@ func TestOneCoolHost(t *testing.T) {
 		}
 	}
 	moved := func() int { return len(succeeded(w, "h1")) + len(succeeded(w, "h2")) }
-	var promised, settled policy.Fraction
-	watching := func(condition func() bool) func() bool {
-		return func() bool {
-			s := w.status("h3")
-			promised = max(promised, s.State.Promised.Share(policy.CPU, s.Host.Capacity))
-			if s.State.Promised == (policy.Load{}) && s.State.Inbound == 0 {
-				settled = max(settled, s.State.Used.Share(policy.CPU, s.Host.Capacity))
-			}
-			return condition()
+	w.until(90*time.Second, "a guest has moved", func() bool { return moved() > 0 })
+	time.Sleep(20 * time.Second) // for whatever else would come
+
+	// Each answer is logged with what is used and promised after it. That is the
+	// figure that has a limit: afterwards guests may want more than they did.
+	granted := 0
+	for line := range strings.Lines(w.daemons["h3"].LogOfAllLives()) {
+		if !strings.Contains(line, "asked for room") || !strings.Contains(line, "answer=ok") {
+			continue
+		}
+		_, rest, _ := strings.Cut(line, " cpu=")
+		percent, _, _ := strings.Cut(rest, "%")
+		after, err := strconv.ParseFloat(percent, 64)
+		w.must(err)
+		granted++
+		t.Logf("h3 granted a place, and had then used and promised %.1f %%", after)
+		if after > receive {
+			t.Errorf("h3 promised beyond its receive mark: %s", line)
 		}
 	}
-	w.until(90*time.Second, "a guest has moved", watching(func() bool { return moved() > 0 }))
-	began := time.Now()
-	w.until(time.Minute, "half a minute more has passed", watching(func() bool { return time.Since(began) > 30*time.Second }))
-	if n := moved(); n > 2 {
-		t.Errorf("%d guests of 30 %% have moved to h3", n)
-	}
-	// Between the grant and the end of settling the host also pays for the
-	// migration, which nobody promised; so what it uses is judged when nothing is
-	// promised any more. A sample of a second is off by some points.
-	if promised > receive || promised == 0 {
-		t.Errorf("h3 had promised %s, want one guest's load", promised)
-	}
-	if limit := policy.Fraction(receive + 0.08); settled > limit {
-		t.Errorf("h3 uses up to %s, more than %s", settled, limit)
-	}
-	t.Logf("h3 had promised up to %s, and used up to %s afterwards", promised, settled)
-	if n := len(w.history("h3")); n != 0 {
-		t.Errorf("h3 made %d moves", n)
+	if granted == 0 {
+		t.Error("h3 granted nothing, and yet a guest has moved there")
 	}
 }
 
