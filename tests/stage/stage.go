@@ -29,6 +29,8 @@ type Settings struct {
 	Over, Window int           // 4 of 6
 	Settle       time.Duration // 5 s
 	Cooldown     time.Duration // 30 min
+	// RefusedBackoff keeps a domain from a host that refused it.
+	RefusedBackoff time.Duration // 5 s
 	// Policy is more TOML for the section [policy], Libvirt for [libvirt], Peer
 	// for [peer].
 	Policy, Libvirt, Peer string
@@ -42,6 +44,7 @@ func (s Settings) withDefaults() Settings {
 	set(&s.Window, 6)
 	set(&s.Settle, 5*time.Second)
 	set(&s.Cooldown, 30*time.Minute)
+	set(&s.RefusedBackoff, 5*time.Second)
 	return s
 }
 
@@ -210,7 +213,7 @@ func (s Settings) write(p place) (string, error) {
 	line("[api]\nsocket = %q", p.socket)
 	line("[metrics]\nlisten = %q", p.metrics)
 	line("[policy]\nsamples_over = %d\nsamples_window = %d\nsettle = %q\ncooldown = %q", s.Over, s.Window, s.Settle, s.Cooldown)
-	line("stale_after = %q\nrefused_backoff = %q\n%s", 8*s.Interval, 5*s.Interval, s.Policy)
+	line("stale_after = %q\nrefused_backoff = %q\n%s", 8*s.Interval, s.RefusedBackoff, s.Policy)
 	path := filepath.Join(p.dir, "config.toml")
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return "", err
