@@ -71,7 +71,7 @@ func (o *once) Control(w *sim.World) {
 		w.Migrate(0, 1)
 	}
 }
-func (o *once) Arrived(w *sim.World, _, from int) { o.arrived = w.Now }
+func (o *once) Arrived(w *sim.World, _, _ int) { o.arrived = w.Now }
 
 func TestMigrationTakesTimeAndCostsLoad(t *testing.T) {
 	w := sim.NewFleetOf(flat(4, 1), 2)

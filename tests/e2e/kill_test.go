@@ -52,8 +52,10 @@ func TestKilledInMidMigration(t *testing.T) {
 				Libvirt: "bandwidth_mib = 6\n",
 				Policy:  "failed_backoff = \"5s\"\n",
 			})
-			w.guest("h1", lab.GuestSpec{Name: "pinned", Load: 30, Persistent: true,
-				Metadata: `<vb:domain xmlns:vb="https://virtbalance.org/domain/1"><vb:pin/></vb:domain>`})
+			w.guest("h1", lab.GuestSpec{
+				Name: "pinned", Load: 30, Persistent: true,
+				Metadata: `<vb:domain xmlns:vb="https://virtbalance.org/domain/1"><vb:pin/></vb:domain>`,
+			})
 			mover := w.guest("h1", lab.GuestSpec{Name: "mover", Load: 5, MemoryMiB: 64, FillMiB: 48, Persistent: true})
 			watch, err := mover.Watch(w.ctx)
 			w.must(err)
