@@ -264,6 +264,9 @@ const tellTries = 6
 // located closes the operation if both hosts' answers allow it.
 func (o Operation) located(now time.Time, e Located) (Operation, Action) {
 	v := Establish(e.Source, e.Target, o.Claimed)
+	if v.Reason == policy.NotLocated && grave(o.Outcome.Reason) {
+		v.Reason = o.Outcome.Reason // a host that fell silent has not put it right
+	}
 	o.Outcome = o.Claimed
 	o.Outcome.Result, o.Outcome.Reason = v.Result, v.Reason
 	switch v.Verdict {
@@ -281,6 +284,11 @@ func (o Operation) located(now time.Time, e Located) (Operation, Action) {
 		}
 		return o, Wait
 	}
+}
+
+// grave tells what a person must put right from what only has to be awaited.
+func grave(why policy.Reason) bool {
+	return why == policy.Duplicated || why == policy.PausedAtSource || why == policy.Lost
 }
 
 // graceTries is how many looks at a finished migration may be inconclusive

@@ -216,3 +216,21 @@ func TestEndIsWritten(t *testing.T) {
 		t.Errorf("%s, then %s, of an operation that is not on disk", o.Phase, action)
 	}
 }
+
+// TestSilenceIsNoAllClear: what calls for a person goes on doing so while a host
+// is silent, and no longer once both have answered otherwise.
+func TestSilenceIsNoAllClear(t *testing.T) {
+	o, _ := drive(t, Open(start, "op", policy.Move{}, policy.Endpoint{}), Described{}, Answered{}, Rechecked{}, Ended{policy.Outcome{}})
+	for range graceTries + 1 {
+		o, _ = o.Next(start, Located{husk, running})
+	}
+	if o, _ = o.Next(start, Located{husk, unknown}); o.Alarm() != policy.PausedAtSource {
+		t.Errorf("alarm %s while the target is silent", o.Alarm())
+	}
+	if o, _ = o.Next(start, Located{running, running}); o.Alarm() != policy.Duplicated {
+		t.Errorf("alarm %s with two copies", o.Alarm())
+	}
+	if _, action := o.Next(start, Located{absent, running}); action != Tell {
+		t.Errorf("%s when it has been put right", action)
+	}
+}
