@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer"
@@ -36,9 +35,8 @@ type record struct {
 	granted  bool
 	// autostart is what the source said of the domain.
 	autostart bool
-	// stayed: it closed without a move; where the domain ran on both hosts, the
-	// copy on the source has outlived the other.
-	stayed bool
+	// split: the domain was found on both hosts; then neither answer is the truth.
+	split bool
 	// heard is when the target last heard of the operation.
 	heard time.Time
 	// settling is since when this life of the target has counted the domain as
@@ -181,9 +179,9 @@ func (c *checker) begin(h *host, o operation.Operation) {
 	if out >= limits.MaxOutbound {
 		c.s.violate("%s begins to migrate %s, and already gives %d away", h.name, short(o.ID), out)
 	}
-	// Where a person has had a hand in it since, the domain may be a copy that
-	// knows nothing of the move.
-	if last, ok := c.lastMove(o.Move.Domain); ok && !c.hands[r.domain].After(last.Began) && !c.stayed(last) {
+	// Where it has not come by that move, or a person has had a hand in it since,
+	// the domain is a copy that knows nothing of the move.
+	if last, ok := c.lastMove(o.Move.Domain); ok && last.To == h.name && !c.hands[r.domain].After(last.Began) {
 		if since := c.now().Sub(last.Ended); since < limits.Cooldown-c.wrong {
 			c.s.violate("%s begins to migrate %s %s after it was moved to %s", h.name, o.Move.Name, since, last.To)
 		}
@@ -225,16 +223,6 @@ func (h *host) hosts(id policy.DomainID, job policy.Job) bool {
 	return p.Active && p.Job == job
 }
 
-// stayed reports whether the operation of a migration closed without a move.
-func (c *checker) stayed(m fake.MigrationRecord) bool {
-	for _, r := range c.ops {
-		if r.stayed && r.begun.Equal(m.Began) && c.s.domainName(r.domain) == m.Domain {
-			return true
-		}
-	}
-	return false
-}
-
 // lastMove is the newest move of a domain that arrived and was ours.
 func (c *checker) lastMove(id policy.DomainID) (last fake.MigrationRecord, ok bool) {
 	name := c.s.domainName(id)
@@ -272,7 +260,8 @@ func (c *checker) onDisk(h *host, id policy.OpID, p operation.Phase) bool {
 // advanced: an operation whose outcome is unknown asks, waits, and does nothing
 // else.
 func (c *checker) advanced(h *host, before, o operation.Operation, a operation.Action) {
-	c.record(o.ID, o.Move)
+	r := c.record(o.ID, o.Move)
+	r.split = r.split || o.Outcome.Reason == policy.Duplicated
 	if o.Phase != operation.Unknown {
 		return
 	}
@@ -292,12 +281,11 @@ func (c *checker) closed(h *host, o operation.Operation) {
 		c.moved = c.now()
 	default:
 		c.s.r.Failed++
-		r.stayed = true
 	}
 	if !o.Phase.Closed() {
 		c.s.violate("%s stops driving %s in phase %s", h.name, short(o.ID), o.Phase)
 	}
-	if r.begun.IsZero() || c.hands[r.domain].After(r.opened) {
+	if r.begun.IsZero() || r.split || c.hands[r.domain].After(r.opened) {
 		return
 	}
 	arrived, ended := false, false
@@ -310,8 +298,6 @@ func (c *checker) closed(h *host, o operation.Operation) {
 	switch {
 	case !ended:
 		c.s.violate("%s closes %s as %s, and the migration goes on", h.name, short(o.ID), o.Phase)
-	case arrived && o.Outcome.Result != policy.Succeeded && slices.Equal(c.s.world.RunsOn(name), []string{h.name}):
-		// It ran on both, and the other copy has gone since.
 	case arrived != (o.Outcome.Result == policy.Succeeded):
 		c.s.violate("%s closes %s as %s, and that it arrived is %t", h.name, short(o.ID), o.Phase, arrived)
 	}
@@ -366,6 +352,8 @@ func (c *checker) end() {
 			case d == nil:
 				s.violate("%s: nobody drives %s, which is open in phase %s", h.name, short(o.ID), o.Phase)
 			case c.now().Sub(r.opened) < patience || h.locate(o.Move.Domain).Job == policy.MigratingOut:
+			case d.o.Alarm() == policy.NotLocated && c.hands[r.domain].After(r.opened):
+				s.r.Unknown++ // a person has taken it to a third host, say
 			case d.o.Phase != operation.Unknown || d.o.Alarm() == policy.OK || d.o.Alarm() == policy.NotLocated:
 				s.violate("%s: %s is still %s (%s) at the end", h.name, short(o.ID), d.o.Phase, d.o.Alarm())
 			default:
