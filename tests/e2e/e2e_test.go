@@ -47,7 +47,9 @@ func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	t.Cleanup(cancel)
-	o.KeepaliveInterval, o.KeepaliveCount = time.Second, 3
+	if o.KeepaliveInterval == 0 {
+		o.KeepaliveInterval, o.KeepaliveCount = time.Second, 3
+	}
 	o.Weight = 1 << 15 // guests that get less than they want do not heat their host
 	w := &show{T: t, lab: labtest.Up(t, o), daemons: map[string]*stage.Daemon{}, ctx: ctx}
 	daemons, err := stage.OnLab(w.lab, binary, s)

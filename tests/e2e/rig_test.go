@@ -185,6 +185,17 @@ func (r *rig) relieved(watch *lab.Watch) []api.Operation {
 	return attempts
 }
 
+// halfWay heats h1 and waits until the mover is on its way, its memory partly
+// copied.
+func (r *rig) halfWay() {
+	r.Helper()
+	r.heat()
+	r.until(time.Minute, "the mover is half-way across", func() bool {
+		o, open := r.open()
+		return open && o.Phase == "started" && o.Done > 0.1
+	})
+}
+
 // isAt checks that the mover runs on one host and is known on no other.
 func (r *rig) isAt(host string) {
 	r.Helper()
