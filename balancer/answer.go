@@ -60,10 +60,12 @@ func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishReq
 		a, arrived = c.Ended(now, f)
 		b.o.Cluster.Publish(c.HostState(now))
 	})
+	if err == nil && f.Result == policy.Succeeded {
+		failpoint("finished")
+	}
 	if err != nil || !arrived {
 		return err
 	}
-	failpoint("finished")
 	return b.settle(ctx, a)
 }
 

@@ -259,7 +259,7 @@ func (c *checker) onDisk(h *host, id policy.OpID, p operation.Phase) bool {
 
 // advanced: an operation whose outcome is unknown asks, waits, and does nothing
 // else.
-func (c *checker) advanced(h *host, before, o operation.Operation, a operation.Action) {
+func (c *checker) advanced(h *host, _, o operation.Operation, a operation.Action) {
 	r := c.record(o.ID, o.Move)
 	r.split = r.split || o.Outcome.Reason == policy.Duplicated
 	if o.Phase != operation.Unknown {

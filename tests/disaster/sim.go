@@ -118,7 +118,8 @@ func Run(o Options) Result {
 	s.check.init(s)
 	s.setUp()
 	end := s.world.Now().Add(o.Scenario.Length())
-	for s.r.Violation == "" && s.step(end) {
+	for going := true; going && s.r.Violation == ""; {
+		going = s.step(end)
 	}
 	if s.r.Violation == "" {
 		s.check.end()
