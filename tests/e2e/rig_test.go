@@ -25,13 +25,13 @@ type rig struct {
 }
 
 // The guests' loads, in percent of a core, of which a host has 60. Cold, h1 is
-// at a third of its capacity; hot, at nine tenths, and still above the rig's
-// high mark on a machine that gives its guests two thirds of what they want;
-// the mover alone takes a quarter.
+// at a quarter of its capacity; hot, at all of it, and still above the rig's
+// high mark on a machine that gives its guests 40 % of what they want. The mover
+// is small, because what it waits for on a full host counts as its demand.
 const (
-	moverLoad  = 15
+	moverLoad  = 10
 	heaterCold = 5
-	heaterHot  = 40
+	heaterHot  = 90
 )
 
 // patient are settings with which one failure does not keep the next attempt
@@ -40,7 +40,7 @@ func patient() stage.Settings {
 	return stage.Settings{
 		TimeConstant: time.Second, Over: 2, Window: 3,
 		Settle: time.Second, Cooldown: time.Second, RefusedBackoff: time.Second,
-		Policy: "low = 10\nreceive = 45\nstop = 50\nhigh = 60\ncooldown_max = \"1s\"\nfailed_backoff = \"1s\"\nbreaker_failures = 0\n",
+		Policy: "low = 10\nreceive = 55\nstop = 58\nhigh = 60\ncooldown_max = \"1s\"\nfailed_backoff = \"1s\"\nbreaker_failures = 0\n",
 		Peer:   "reserve_ttl = \"5s\"\n",
 	}
 }
