@@ -33,10 +33,15 @@ type world struct {
 	out, err bytes.Buffer
 }
 
-// Weights, as CPU shares of 1024 for a plain process in the root group.
+// Weights, as CPU shares of 1024 for a plain process in the root group. So much
+// that neighbours matter little, and that the judge never waits for the tool.
+//
+// The judge is not in the world: a group's weight is divided among its CPUs by
+// the load it has there, and a heavy judge on one CPU would leave the tool on
+// the other with next to nothing.
 const (
-	worldWeight = 102400 // so much that neighbours matter little
-	judgeWeight = 102400 // within the world: the judge must never wait for the tool
+	worldWeight = 102400
+	judgeWeight = 102400
 )
 
 func newWorld() (w *world, err error) {
@@ -54,7 +59,7 @@ func newWorld() (w *world, err error) {
 		into   **group
 		name   string
 		weight int
-	}{{&w.all, name, worldWeight}, {&w.tool, name + "/tool", 0}, {&w.work, name + "/work", 0}, {&w.judge, name + "/judge", judgeWeight}} {
+	}{{&w.all, name, worldWeight}, {&w.tool, name + "/tool", 0}, {&w.work, name + "/work", 0}, {&w.judge, name + "-judge", judgeWeight}} {
 		if *g.into, err = newGroup(g.name, g.weight); err != nil {
 			return w, err
 		}
