@@ -46,6 +46,7 @@ func everything(t *testing.T) *prometheus.Registry {
 		Result: policy.Succeeded, Reason: policy.Completed, Duration: 12 * time.Second,
 		Downtime: 80 * time.Millisecond, Transferred: policy.GiB,
 	}, noon)
+	v.Repeated()
 	res := NewReservations(r)
 	res.Observe(policy.Ledger{{Op: "x", To: "a", Phase: policy.Migrating}, {Op: "y", To: "b"}}, "a")
 	res.Answered(policy.HostMemory)

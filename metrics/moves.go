@@ -15,7 +15,7 @@ type Moves struct {
 	moves                         *prometheus.CounterVec
 	predicted, duration, downtime prometheus.Histogram
 	accuracy                      prometheus.Histogram
-	transferred                   prometheus.Counter
+	transferred, repeated         prometheus.Counter
 	last                          prometheus.Gauge
 
 	phases *prometheus.GaugeVec
@@ -44,6 +44,7 @@ func NewMoves(r prometheus.Registerer) *Moves {
 		accuracy:    m.histogram("virtbalance_move_duration_prediction_ratio", "Duration of the migrations that succeeded, divided by what was predicted.", ratios),
 		downtime:    m.histogram("virtbalance_move_downtime_seconds", "How long guests stood still at the switch-over, where the hypervisor says so.", downtimes),
 		transferred: m.counter("virtbalance_move_transferred_bytes_total", "Memory sent by migrations that have ended."),
+		repeated:    m.counter("virtbalance_repeated_moves_total", "Moves that succeeded of domains that had been moved within the cooldown window before: many are ping-pong."),
 		last:        m.gauge("virtbalance_last_move_timestamp_seconds", "When a move last succeeded; 0 if none did since the daemon started."),
 
 		phases: m.gauges("virtbalance_open_operations", "Moves out of this host that are not closed, by phase; one that is unknown needs a person.", "phase"),
@@ -106,6 +107,10 @@ func (v *Moves) Ended(op policy.OpID, m policy.Move, o policy.Outcome, now time.
 		v.downtime.Observe(o.Downtime.Seconds())
 	}
 }
+
+// Repeated counts a move that succeeded of a domain that had been moved within
+// the cooldown window before.
+func (v *Moves) Repeated() { v.repeated.Inc() }
 
 // Progress shows a running migration; of several the one that spoke last.
 func (v *Moves) Progress(p policy.Progress) {

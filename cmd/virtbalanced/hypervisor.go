@@ -37,6 +37,7 @@ func (d *daemon) openHypervisor(ctx context.Context, g *errgroup.Group) (balance
 			return nil, err
 		}
 		context.AfterFunc(ctx, func() { _ = closer.Close() })
+		d.observer.watchSimulation(h)
 		return h, nil
 	default:
 		return nil, fmt.Errorf("--hypervisor %q is neither libvirt nor a sim: URL", d.hypervisorURL)

@@ -10,6 +10,7 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/gossip"
 	"github.com/virtbalance/virtbalance/balancer/operation"
 	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/hypervisor/fake"
 	"github.com/virtbalance/virtbalance/hypervisor/libvirt"
 	"github.com/virtbalance/virtbalance/metrics"
 	"github.com/virtbalance/virtbalance/policy"
@@ -79,6 +80,9 @@ func (o *observer) Advanced(op operation.Operation) {
 	switch {
 	case op.Phase.Closed():
 		o.moves.Ended(op.ID, op.Move, op.Outcome, op.Changed)
+		if op.Outcome.Result == policy.Succeeded && op.Handoff.History.Count > 1 {
+			o.moves.Repeated()
+		}
 	default:
 		if op.Phase == operation.Started {
 			o.moves.Begun(op.Move)
@@ -101,6 +105,17 @@ func (o *observer) watchLibvirt(h *libvirt.Hypervisor) {
 			Connected: s.Connected, Reconnects: s.Reconnects,
 			HungCalls: s.HungCalls, OverdueCalls: s.OverdueCalls, Followed: s.Migrations,
 		}
+	})
+}
+
+// watchSimulation says the same of a simulated hypervisor, so that dashboards
+// and alerts can be tried on it.
+func (o *observer) watchSimulation(h *fake.Hypervisor) {
+	metrics.NewLibvirt(o.registry, func() metrics.LibvirtFigures {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := h.Facts(ctx)
+		return metrics.LibvirtFigures{Connected: err == nil}
 	})
 }
 
