@@ -35,7 +35,9 @@ type Balancer struct {
 	drivers sync.WaitGroup
 
 	progress progressBoard
-	started  time.Time
+	// reports are for those who ask this daemon about the other hosts.
+	reports *reports
+	started time.Time
 	// ticked is when the control loop last came round.
 	ticked atomicTime
 	// lastLogged is what the last decision looked like in the log.
@@ -56,6 +58,7 @@ func New(o Options) (*Balancer, error) {
 		o: o, log: o.Log,
 		core:      NewCore(o.Facts, o.Tuning, memory),
 		questions: make(chan func(*Core)),
+		reports:   newReports(),
 		started:   time.Now(),
 		memory:    &MemoryKeeper{Disk: directory(o.StateDir)},
 	}

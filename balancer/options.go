@@ -17,6 +17,9 @@ type Options struct {
 	Hypervisor Hypervisor
 	Cluster    Cluster
 	Peers      Peers
+	// Neighbours are asked for what operators want to see of the other hosts; nil
+	// shows of them what gossip says.
+	Neighbours Neighbours
 	Journal    *Journal
 	// StateDir holds what is remembered beside the journal.
 	StateDir string

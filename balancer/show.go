@@ -3,7 +3,6 @@ package balancer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -101,19 +100,11 @@ func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	return api.Plan{Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view)}, err
 }
 
-// Explain says of one domain of this host why it would, would not or did move:
+// explain says of one domain of the view why it would, would not or did move:
 // host by host.
-func (b *Balancer) Explain(ctx context.Context, domain string) (api.Explanation, error) {
-	g, err := b.glance(ctx)
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	i := slices.IndexFunc(g.view.Domains, func(d policy.Domain) bool { return d.Name == domain || string(d.ID) == domain })
-	if i < 0 {
-		return api.Explanation{}, fmt.Errorf("this host runs no domain %q; virtbalance vms lists them", domain)
-	}
-	d := g.view.Domains[i]
-	e := api.Explanation{Domain: d, Hold: g.decision.Hold, HoldText: g.decision.Hold.Text()}
+func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
+	d, _ := g.view.Domain(id)
+	e := api.Explanation{Domain: d, On: b.o.Facts.Name, Hold: g.decision.Hold, HoldText: g.decision.Hold.Text()}
 	for _, v := range g.decision.Verdicts {
 		if v.Domain == d.ID && v.Host == "" {
 			e.Stays = v.Reason
@@ -137,7 +128,7 @@ func (b *Balancer) Explain(ctx context.Context, domain string) (api.Explanation,
 			e.History = append(e.History, b.show(o, names(g.view)))
 		}
 	}
-	return e, nil
+	return e
 }
 
 // Snapshot is what this daemon knows of the fleet.
@@ -177,6 +168,7 @@ func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) a
 	shown := api.Operation{
 		ID: o.ID, Phase: o.Phase.String(), Move: o.Move, Opened: o.Opened,
 		Alarm: o.Alarm(), Result: o.Outcome.Result, Reason: o.Outcome.Reason, Detail: o.Outcome.Detail,
+		FromName:        names[o.Move.From],
 		ToName:          names[o.Move.To],
 		DurationSeconds: o.Outcome.Duration.Seconds(), DowntimeSeconds: o.Outcome.Downtime.Seconds(),
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,8 @@ type host struct {
 	done     chan struct{}
 
 	decisions observer
+	// asked counts the reports that its daemon has asked others for.
+	asked atomic.Int64
 }
 
 // inFleet runs a test against a fleet on the given world, in virtual time, and
@@ -169,7 +172,7 @@ func (h *host) start() {
 	ids := 0
 	began := time.Now().UnixNano()
 	b, err := balancer.New(balancer.Options{
-		Version: "test", Facts: facts, Hypervisor: hypervisor, Cluster: g, Peers: wire{h},
+		Version: "test", Facts: facts, Hypervisor: hypervisor, Cluster: g, Peers: wire{h}, Neighbours: wire{h},
 		Journal: journal, StateDir: dir, Tuning: f.tuning,
 		Transfer: balancer.TransferOptions{URI: "{host}", DeadlineFactor: 3, DeadlineMin: time.Minute},
 		Observer: &h.decisions, Log: slog.New(slog.NewTextHandler(testLog{t, h.name}, &slog.HandlerOptions{Level: slog.LevelWarn})),

@@ -50,7 +50,7 @@ var imports = map[string]rule{
 	"balancer/config":    {ours: []string{"policy"}, foreign: []string{"github.com/BurntSushi/toml"}},
 	"balancer/gossip":    {ours: []string{"policy", "metrics"}, foreign: []string{"github.com/hashicorp/memberlist"}},
 	"balancer/operation": {ours: []string{"policy", "hypervisor", "balancer/peer"}},
-	"balancer/peer":      {ours: []string{"policy", "metrics", "hypervisor"}},
+	"balancer/peer":      {ours: []string{"policy", "metrics", "hypervisor", "balancer/api"}},
 	"balancer/sdnotify":  {foreign: []string{"golang.org/x/sys"}},
 
 	"cmd/virtbalance": {

@@ -57,6 +57,12 @@ func (c *Client) Domains(ctx context.Context) (d []Domain, err error) {
 	return d, c.do(ctx, http.MethodGet, "/v1/domains", &d)
 }
 
+// Fleet asks for every host of the fleet with its domains and operations, and so
+// many ended operations of each; 0..200.
+func (c *Client) Fleet(ctx context.Context, history int) (f FleetReport, err error) {
+	return f, c.do(ctx, http.MethodGet, "/v1/fleet?history="+strconv.Itoa(history), &f)
+}
+
 // Plan asks what would happen now.
 func (c *Client) Plan(ctx context.Context) (p Plan, err error) {
 	return p, c.do(ctx, http.MethodGet, "/v1/plan", &p)

@@ -4,8 +4,11 @@
 //	GET  /v1/status    the daemon, its host, its last decision, its operations
 //	GET  /v1/hosts     every host as this daemon sees it
 //	GET  /v1/domains   the domains of this host, each with why it stays
+//	GET  /v1/fleet     every host with its domains and operations, and why they
+//	                   stay; ?history=N adds the newest ended operations of each
 //	GET  /v1/plan      what would move now, and why everything else would not
-//	GET  /v1/explain/D why domain D, by name or UUID, would or would not move, host by host
+//	GET  /v1/explain/D why domain D of any host, by name or UUID, would or would not
+//	                   move, host by host
 //	GET  /v1/snapshot  what the daemon knows of the fleet, see docs/policy.md
 //	GET  /v1/history   ended operations, newest first; ?limit=N
 //	POST /v1/pause     start no new move

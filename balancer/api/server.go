@@ -20,6 +20,7 @@ type Daemon interface {
 	Status(ctx context.Context) (Status, error)
 	Hosts(ctx context.Context) ([]Host, error)
 	Domains(ctx context.Context) ([]Domain, error)
+	Fleet(ctx context.Context, history int) (FleetReport, error)
 	Plan(ctx context.Context) (Plan, error)
 	History(ctx context.Context, limit int) ([]Operation, error)
 	Snapshot(ctx context.Context) (policy.Snapshot, error)
@@ -79,24 +80,33 @@ func (s *Server) Handler() http.Handler {
 		domain := r.PathValue("domain")
 		answer(s, func(d Daemon, ctx context.Context) (Explanation, error) { return d.Explain(ctx, domain) })(w, r)
 	})
-	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
-		limit := 50
-		if text := r.URL.Query().Get("limit"); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 || n > 1000 {
-				writeError(w, http.StatusBadRequest, fmt.Errorf("limit %q is not a number within 1..1000", text))
-				return
-			}
-			limit = n
-		}
-		answer(s, func(d Daemon, ctx context.Context) ([]Operation, error) { return d.History(ctx, limit) })(w, r)
-	})
+	mux.HandleFunc("GET /v1/history", counted("limit", 50, 1, 1000, func(n int) http.HandlerFunc {
+		return answer(s, func(d Daemon, ctx context.Context) ([]Operation, error) { return d.History(ctx, n) })
+	}))
+	mux.HandleFunc("GET /v1/fleet", counted("history", 0, 0, 200, func(n int) http.HandlerFunc {
+		return answer(s, func(d Daemon, ctx context.Context) (FleetReport, error) { return d.Fleet(ctx, n) })
+	}))
 	for path, paused := range map[string]bool{"POST /v1/pause": true, "POST /v1/resume": false} {
 		mux.HandleFunc(path, answer(s, func(d Daemon, ctx context.Context) (struct{}, error) {
 			return struct{}{}, d.SetPaused(ctx, paused)
 		}))
 	}
 	return mux
+}
+
+// counted reads a number from the query, and hands the request on.
+func counted(key string, n, low, high int, next func(n int) http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		n := n
+		if text := r.URL.Query().Get(key); text != "" {
+			var err error
+			if n, err = strconv.Atoi(text); err != nil || n < low || n > high {
+				writeError(w, http.StatusBadRequest, fmt.Errorf("%s %q is not a number within %d..%d", key, text, low, high))
+				return
+			}
+		}
+		next(n)(w, r)
+	}
 }
 
 // answer makes a handler of a question to the daemon.

@@ -59,8 +59,9 @@ type Operation struct {
 	Result policy.Result `json:"result"`
 	Reason policy.Reason `json:"reason"`
 	Detail string        `json:"detail,omitempty"`
-	// ToName names the target, where it is known.
-	ToName string `json:"to_name,omitempty"`
+	// FromName and ToName name the hosts, where they are known.
+	FromName string `json:"from_name,omitempty"`
+	ToName   string `json:"to_name,omitempty"`
 
 	DurationSeconds float64 `json:"duration_seconds,omitempty"`
 	DowntimeSeconds float64 `json:"downtime_seconds,omitempty"`
@@ -80,6 +81,8 @@ type Plan struct {
 // Explanation is all that can be said about moving one domain now.
 type Explanation struct {
 	Domain policy.Domain `json:"domain"`
+	// On names the host that runs the domain, and whose explanation this is.
+	On string `json:"on"`
 	// Hold is why this host starts nothing, whatever the domain; "ok" if it
 	// does.
 	Hold     policy.Reason `json:"hold"`

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/virtbalance/virtbalance/balancer"
+	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/peer"
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
@@ -34,6 +35,8 @@ type host struct {
 	renew   func(policy.HostID, policy.OpID) (bool, error)
 	finish  func(policy.HostID, peer.FinishRequest) error
 	locate  func(policy.HostID, policy.DomainID) (policy.Presence, error)
+	report  func(peer.ReportRequest) (api.Report, error)
+	explain func(policy.DomainID) (api.Explanation, error)
 }
 
 func (h *host) Reserve(ctx context.Context, from policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
@@ -62,6 +65,35 @@ func (h *host) Locate(_ context.Context, from policy.HostID, id policy.DomainID)
 		return h.locate(from, id)
 	}
 	return policy.Presence{Known: true, Active: true, State: policy.StateRunning}, nil
+}
+
+func (h *host) Report(_ context.Context, r peer.ReportRequest) (api.Report, error) {
+	if h.report != nil {
+		return h.report(r)
+	}
+	return report(), nil
+}
+
+func (h *host) ExplainHere(_ context.Context, id policy.DomainID) (api.Explanation, error) {
+	if h.explain != nil {
+		return h.explain(id)
+	}
+	return api.Explanation{Domain: policy.Domain{ID: id, Name: "web"}}, nil
+}
+
+// report is what host B tells of itself.
+func report() api.Report {
+	return api.Report{
+		Status: api.Status{
+			Version: "1", Host: granted().Host.HostFacts, State: granted().Host.HostState,
+			Hold: policy.NotOverloaded, HoldText: policy.NotOverloaded.Text(), Operations: []api.Operation{},
+		},
+		Domains: []api.Domain{{
+			Domain: policy.Domain{ID: domain, Name: "web", VCPUs: 2, Demand: policy.Load{CPU: 1500, Memory: policy.GiB}, MemoryMax: policy.GiB, Known: true},
+			Stays:  policy.NotNeeded, StaysText: policy.NotNeeded.Text(),
+		}},
+		History: []api.Operation{{ID: op, Phase: "closed", Move: reservation().Move, Opened: time.Unix(1, 0).UTC(), Result: policy.Succeeded}},
+	}
 }
 
 func granted() peer.ReserveReply {

@@ -1,5 +1,6 @@
-// Package peer is what two daemons say to each other about one move: reserve,
-// renew, finish, locate. It runs over HTTP/2 with mutual TLS by host
+// Package peer is what two daemons say to each other: about one move (reserve,
+// renew, finish, locate), and for the operator who asks one daemon about the
+// whole fleet (report, explain). It runs over HTTP/2 with mutual TLS by host
 // certificate; bodies are small JSON objects, one question and one answer each.
 //
 // Gossip is a hint; this is where a target promises room, so this is where

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -75,6 +76,8 @@ func FuzzServeHTTP(f *testing.F) {
 	f.Add(pathReserve, idA, idB, contentType, reserve)
 	f.Add(pathFinish, idA, idB, contentType+"; charset=utf-8", reserve)
 	f.Add(pathRenew, idA, idB, contentType, []byte(`{"op":"`+idE+`"}`))
+	f.Add(pathReport, idA, idB, contentType, []byte(`{"history":7}`))
+	f.Add(pathExplain, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
 	f.Add(pathLocate, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
 	f.Add("/", "x", "", "text/html", []byte("{"))
 	f.Fuzz(func(t *testing.T, path, from, to, media string, body []byte) {
@@ -83,6 +86,7 @@ func FuzzServeHTTP(f *testing.F) {
 			options:  ServerOptions{Self: idB, Insecure: true, Handler: checking{t}},
 			limits:   limits,
 			requests: newGate[policy.HostID](limits.Requests, limits.RequestsTotal),
+			reports:  newGate[policy.HostID](limits.Reports, limits.ReportsTotal),
 			warnings: &logGate{log: discard()},
 			log:      discard(),
 		}
@@ -138,6 +142,20 @@ func (c checking) Finish(_ context.Context, from policy.HostID, f FinishRequest)
 		c.t.Fatalf("%s finished %+v", from, f.Move)
 	}
 	return nil
+}
+
+func (c checking) Report(_ context.Context, r ReportRequest) (api.Report, error) {
+	if err := r.Validate(); err != nil {
+		c.t.Fatal(err)
+	}
+	return api.Report{}, nil
+}
+
+func (c checking) ExplainHere(_ context.Context, id policy.DomainID) (api.Explanation, error) {
+	if err := uuid("domain", id); err != nil {
+		c.t.Fatal(err)
+	}
+	return api.Explanation{}, nil
 }
 
 func (c checking) Locate(_ context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error) {

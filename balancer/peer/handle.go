@@ -29,7 +29,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.dismiss(w, r, RefusedIdentity, err)
 		return
 	}
-	switch s.requests.enter(from) {
+	gate := s.requests
+	if r.URL.Path == pathReport || r.URL.Path == pathExplain {
+		gate = s.reports
+	}
+	switch gate.enter(from) {
 	case overOwn:
 		s.refuse(w, r, RefusedRequests, errors.New("too many requests of this host"))
 		return
@@ -37,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, RefusedRequestsTotal, errors.New("too many requests of all hosts"))
 		return
 	case admitted:
-		defer s.requests.leave(from)
+		defer gate.leave(from)
 	}
 	body, refusal, err := s.read(w, r)
 	if err != nil {
@@ -114,6 +118,22 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 			presence = policy.Presence{}
 		}
 		return locateReply{presence}, err
+	case pathReport:
+		m, err := decodeRequest[ReportRequest](body)
+		if err != nil {
+			return nil, err
+		}
+		report, err := h.Report(ctx, m)
+		cleanReport(&report)
+		return ReportReply{report}, err
+	case pathExplain:
+		m, err := decodeRequest[explainRequest](body)
+		if err != nil {
+			return nil, err
+		}
+		explanation, err := h.ExplainHere(ctx, m.Domain)
+		cleanExplanation(&explanation)
+		return explainReply{explanation}, err
 	default:
 		return nil, &unknownCallError{path}
 	}

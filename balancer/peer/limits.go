@@ -18,6 +18,10 @@ type Limits struct {
 	Connections, ConnectionsTotal Allowance
 	// Requests count for each identified host.
 	Requests, RequestsTotal Allowance
+	// Reports count for each identified host that asks for what an operator
+	// wants to see. They are apart, so that however many people look, no move
+	// waits for them.
+	Reports, ReportsTotal Allowance
 
 	// Handshake bounds TLS and the header, Read the whole request, Handle the
 	// work of the Handler. Idle ends a connection without requests.
@@ -44,6 +48,8 @@ func DefaultLimits() Limits {
 		ConnectionsTotal: Allowance{AtOnce: 512, PerSecond: 200, Burst: 400},
 		Requests:         Allowance{AtOnce: 4, PerSecond: 20, Burst: 40},
 		RequestsTotal:    Allowance{AtOnce: 32, PerSecond: 200, Burst: 400},
+		Reports:          Allowance{AtOnce: 4, PerSecond: 10, Burst: 20},
+		ReportsTotal:     Allowance{AtOnce: 8, PerSecond: 40, Burst: 80},
 
 		Handshake: 5 * time.Second,
 		Read:      10 * time.Second,
@@ -73,6 +79,8 @@ func (l Limits) validate() error {
 		allowance("ConnectionsTotal", l.ConnectionsTotal),
 		allowance("Requests", l.Requests),
 		allowance("RequestsTotal", l.RequestsTotal),
+		allowance("Reports", l.Reports),
+		allowance("ReportsTotal", l.ReportsTotal),
 		positive("Handshake", l.Handshake.Seconds()),
 		positive("Read", l.Read.Seconds()),
 		positive("Handle", l.Handle.Seconds()),

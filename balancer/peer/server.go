@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -28,6 +29,11 @@ type Handler interface {
 	Finish(ctx context.Context, from policy.HostID, f FinishRequest) error
 	// Locate says what this host knows of a domain, or why it cannot say.
 	Locate(ctx context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error)
+
+	// Report is what this host shows its own operator.
+	Report(ctx context.Context, r ReportRequest) (api.Report, error)
+	// ExplainHere says why a domain of this host would or would not move.
+	ExplainHere(ctx context.Context, id policy.DomainID) (api.Explanation, error)
 }
 
 // ServerOptions make a Server.
@@ -59,6 +65,7 @@ type Server struct {
 	listener    net.Listener
 	connections *gate[netip.Addr]
 	requests    *gate[policy.HostID]
+	reports     *gate[policy.HostID]
 	refused     counters
 	warnings    *logGate
 }
@@ -94,6 +101,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		limits:      o.Limits,
 		connections: newGate[netip.Addr](o.Limits.Connections, o.Limits.ConnectionsTotal),
 		requests:    newGate[policy.HostID](o.Limits.Requests, o.Limits.RequestsTotal),
+		reports:     newGate[policy.HostID](o.Limits.Reports, o.Limits.ReportsTotal),
 		warnings:    &logGate{log: o.Log},
 	}
 	s.listener = &limitedListener{Listener: o.Listener, gate: s.connections, refuse: func(r Refusal, remote net.Addr) {

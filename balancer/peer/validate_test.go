@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -160,6 +161,13 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{policy.Load{}, 2},
 		{policy.Presence{}, 6},
 		{policy.Endpoint{}, 2},
+		{api.Report{}, 4},
+		{api.Status{}, 12},
+		{api.Explanation{}, 8},
+		{api.HostExplanation{}, 4},
+		{api.Domain{}, 3},
+		{policy.Domain{}, 11},
+		{api.Operation{}, 14},
 	} {
 		if n := reflect.TypeOf(m.of).NumField(); n != m.fields {
 			t.Errorf("%T has %d fields, validate.go knows %d: bound the new one and count it here", m.of, n, m.fields)

@@ -16,6 +16,8 @@ const (
 	pathRenew   = "/v1/renew"
 	pathFinish  = "/v1/finish"
 	pathLocate  = "/v1/locate"
+	pathReport  = "/v1/report"
+	pathExplain = "/v1/explain"
 )
 
 // Who asks and who is asked stand in headers, so that both are checked and the

@@ -13,10 +13,10 @@ import (
 func newExplain(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain VM [HOST]",
-		Short: "Say why a domain of this host would, would not or did move",
+		Short: "Say why a domain would, would not or did move",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return usageError{fmt.Errorf("explain takes a domain of this host, and perhaps a host; got %q", args)}
+				return usageError{fmt.Errorf("explain takes a domain, and perhaps a host; got %q", args)}
 			}
 			return nil
 		},
@@ -48,8 +48,8 @@ func onlyHost(e api.Explanation, host string) (api.Explanation, error) {
 
 func printExplanation(w io.Writer, e api.Explanation) {
 	d := e.Domain
-	fmt.Fprintf(w, "%s uses %s of %d vCPUs, waits %s of the time, holds %s of memory (at most %s).\n",
-		d.Name, d.Demand.CPU, d.VCPUs, d.Wait, d.Demand.Memory, d.MemoryMax)
+	fmt.Fprintf(w, "%s on %s uses %s of %d vCPUs, waits %s of the time, holds %s of memory (at most %s).\n",
+		d.Name, e.On, d.Demand.CPU, d.VCPUs, d.Wait, d.Demand.Memory, d.MemoryMax)
 	switch {
 	case e.Move != nil && e.Hold == policy.OK:
 		fmt.Fprintf(w, "It moves now: %s.\n", e.Move.Why.Text())
@@ -68,7 +68,7 @@ func printExplanation(w io.Writer, e api.Explanation) {
 		}
 	})
 	if len(e.History) > 0 {
-		fmt.Fprintln(w, "It was moved away from here:")
+		fmt.Fprintln(w, "It was moved away from this host before:")
 		printHistory(w, e.History)
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,39 +14,57 @@ import (
 )
 
 func newHistory(s *settings) *cobra.Command {
-	limit := 50
+	limit, here := 50, false
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "Show the moves that this host has made, newest first",
+		Short: "Show the moves that the fleet has made, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > 1000 {
 				return usageError{fmt.Errorf("--limit %d is not within 1..1000", limit)}
 			}
-			history, err := s.client().History(cmd.Context(), limit)
+			if here {
+				history, err := s.client().History(cmd.Context(), limit)
+				if err != nil {
+					return err
+				}
+				return show(cmd, s, history, printHistory)
+			}
+			fleet, err := askFleet(cmd, s, false, min(limit, historyOfEach))
 			if err != nil {
 				return err
 			}
-			return show(cmd, s, history, printHistory)
+			return show(cmd, s, newest(fleet, limit), printHistory)
 		},
 	}
 	cmd.Flags().IntVar(&limit, "limit", limit, "how many, at most 1000")
+	cmd.Flags().BoolVar(&here, "here", false, "only those away from this host")
 	return cmd
+}
+
+// historyOfEach is how many ended operations one host tells of.
+const historyOfEach = 200
+
+// newest are the operations of all hosts that ended last.
+func newest(fleet []api.HostReport, limit int) []api.Operation {
+	all := []api.Operation{}
+	for _, h := range fleet {
+		all = append(all, h.Report.History...)
+	}
+	slices.SortStableFunc(all, func(a, b api.Operation) int { return b.Ended.Compare(a.Ended) })
+	return all[:min(limit, len(all))]
 }
 
 func printHistory(w io.Writer, history []api.Operation) {
 	if len(history) == 0 {
-		fmt.Fprintln(w, "This host has not tried to move anything yet.")
+		fmt.Fprintln(w, "Nothing has been moved, or tried to be, yet.")
 		return
 	}
 	columns(w, func(w io.Writer) {
-		fmt.Fprintln(w, "ENDED\tDOMAIN\tTO\tRESULT\tTOOK\tPREDICTED\tDOWNTIME\tBECAUSE")
+		fmt.Fprintln(w, "ENDED\tDOMAIN\tFROM\tTO\tRESULT\tTOOK\tPREDICTED\tDOWNTIME\tBECAUSE")
 		for _, o := range history {
-			to := o.ToName
-			if to == "" {
-				to = string(o.Move.To)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-				o.Ended.Local().Format(time.DateTime), o.Move.Name, to, o.Result,
+			from, to := cmp.Or(o.FromName, string(o.Move.From)), cmp.Or(o.ToName, string(o.Move.To))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+				o.Ended.Local().Format(time.DateTime), o.Move.Name, from, to, o.Result,
 				seconds(o.DurationSeconds), seconds(o.Move.Duration.Seconds()), seconds(o.DowntimeSeconds),
 				because(o))
 		}

@@ -142,7 +142,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 	defer journal.Close()
 	b, err := balancer.New(balancer.Options{
 		Version: version, Facts: d.facts,
-		Hypervisor: hypervisor, Cluster: d.gossip, Peers: peers,
+		Hypervisor: hypervisor, Cluster: d.gossip, Peers: peers, Neighbours: peers,
 		Journal: journal, StateDir: cfg.StateDir,
 		Tuning: tuning(cfg),
 		Transfer: balancer.TransferOptions{

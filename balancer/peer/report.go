@@ -1,0 +1,204 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Any daemon answers an operator for the whole fleet: what its own host does not
+// know it asks of the others, by report and explain. Both only read.
+
+// ReportRequest asks a host for what it shows its own operator.
+type ReportRequest struct {
+	// History is how many ended operations are wanted, the newest.
+	History int `json:"history,omitempty"`
+}
+
+// ReportReply is the answer.
+type ReportReply struct {
+	Report api.Report `json:"report"`
+}
+
+// explainRequest asks a host why one of its domains would or would not move.
+type explainRequest struct {
+	Domain policy.DomainID `json:"domain"`
+}
+
+type explainReply struct {
+	Explanation api.Explanation `json:"explanation"`
+}
+
+// ReportHistoryMax bounds the history in a report, ReportDomainsMax its domains:
+// both together stay below the size of an answer.
+const (
+	ReportHistoryMax = 200
+	ReportDomainsMax = 1000
+)
+
+// explainHostsMax bounds the hosts of an explanation; the fleet of one gossip
+// pool is smaller.
+const explainHostsMax = 4096
+
+// Report asks a host for what it shows its own operator.
+func (c *Client) Report(ctx context.Context, e policy.Endpoint, target policy.HostID, r ReportRequest) (api.Report, error) {
+	reply, err := ask[ReportReply](ctx, c, e, target, pathReport, r)
+	if err == nil {
+		err = same("report.host.id", reply.Report.Host.ID, "the host asked", target)
+	}
+	if err != nil {
+		return api.Report{}, fmt.Errorf("report of %s: %w", target, err)
+	}
+	return reply.Report, nil
+}
+
+// Explain asks a host why one of its domains would or would not move.
+func (c *Client) Explain(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (api.Explanation, error) {
+	reply, err := ask[explainReply](ctx, c, e, target, pathExplain, explainRequest{id})
+	if err == nil {
+		err = same("explanation.domain.id", reply.Explanation.Domain.ID, "the domain asked for", id)
+	}
+	if err != nil {
+		return api.Explanation{}, fmt.Errorf("explain %s on %s: %w", id, target, err)
+	}
+	return reply.Explanation, nil
+}
+
+// Validate checks the bounds.
+func (r ReportRequest) Validate() error {
+	return between("history", r.History, 0, ReportHistoryMax)
+}
+
+// Validate checks the form of the domain ID.
+func (r explainRequest) Validate() error { return uuid("domain", r.Domain) }
+
+// Validate checks the form and the bounds of what is counted, compared or
+// printed.
+func (r ReportReply) Validate() error {
+	p := r.Report
+	err := first(
+		validFacts("report.host", p.Host),
+		validState(p.State),
+		text("report.version", p.Version, nameMax),
+		text("report.hold_text", p.HoldText, detailMax),
+		between("report.domains", len(p.Domains), 0, ReportDomainsMax),
+		between("report.domains_left_out", p.DomainsLeftOut, 0, countMax),
+		validOperations("report.operations", p.Operations),
+		validOperations("report.history", p.History),
+	)
+	for i := 0; err == nil && i < len(p.Domains); i++ {
+		err = first(
+			validDomain("report.domains", p.Domains[i].Domain),
+			text("report.domains.stays_text", p.Domains[i].StaysText, detailMax),
+		)
+	}
+	return err
+}
+
+// Validate checks the form and the bounds of what is counted, compared or
+// printed.
+func (r explainReply) Validate() error {
+	e := r.Explanation
+	err := first(
+		validDomain("explanation.domain", e.Domain),
+		text("explanation.hold_text", e.HoldText, detailMax),
+		validOperations("explanation.history", e.History),
+		between("explanation.hosts", len(e.Hosts), 0, explainHostsMax),
+	)
+	if err == nil && e.Move != nil {
+		err = validMove(*e.Move)
+	}
+	for i := 0; err == nil && i < len(e.Hosts); i++ {
+		err = first(
+			uuid("explanation.hosts.host", e.Hosts[i].Host),
+			text("explanation.hosts.name", e.Hosts[i].Name, nameMax),
+			text("explanation.hosts.text", e.Hosts[i].Text, detailMax),
+		)
+	}
+	return err
+}
+
+func validDomain(key string, d policy.Domain) error {
+	err := first(
+		uuid(key+".id", d.ID),
+		text(key+".name", d.Name, nameMax),
+		between(key+".vcpus", d.VCPUs, 0, vcpusMax),
+		validLoad(key+".demand", d.Demand),
+		between(key+".trend_millis", d.Trend, -cpuMax, cpuMax),
+		between(key+".memory_max_bytes", d.MemoryMax, 0, memoryMax),
+		fraction(key+".wait", d.Wait),
+		validHistory(key+".history", d.History),
+		between(key+".requires", len(d.Requires), 0, labelsMax),
+	)
+	for i := 0; err == nil && i < len(d.Requires); i++ {
+		err = text(key+".requires", d.Requires[i], nameMax)
+	}
+	return err
+}
+
+func validOperations(key string, operations []api.Operation) error {
+	err := between(key, len(operations), 0, ReportHistoryMax)
+	for i := 0; err == nil && i < len(operations); i++ {
+		o := operations[i]
+		err = first(
+			validOp(o.ID),
+			text(key+".phase", o.Phase, nameMax),
+			validMove(o.Move),
+			text(key+".detail", o.Detail, detailMax),
+			text(key+".from_name", o.FromName, nameMax),
+			text(key+".to_name", o.ToName, nameMax),
+			fraction(key+".done", o.Done),
+		)
+	}
+	return err
+}
+
+// cleanReport makes what a hypervisor and a journal hold fit for the wire: one
+// odd domain must not cost the answer about all the others.
+func cleanReport(r *api.Report) {
+	all := len(r.Domains)
+	r.Domains = slices.DeleteFunc(r.Domains, func(d api.Domain) bool { return validDomain("", cleanDomain(d.Domain)) != nil })
+	for i := range r.Domains {
+		r.Domains[i].Domain = cleanDomain(r.Domains[i].Domain)
+	}
+	r.DomainsLeftOut += all - len(r.Domains)
+	r.Operations = cleanOperations(r.Operations)
+	r.History = cleanOperations(r.History)
+}
+
+func cleanExplanation(e *api.Explanation) {
+	e.Domain = cleanDomain(e.Domain)
+	e.History = cleanOperations(e.History)
+	if e.Move != nil {
+		m := *e.Move
+		m.Name = printableName(m.Name)
+		e.Move = &m
+	}
+}
+
+func cleanDomain(d policy.Domain) policy.Domain {
+	d.Name = printableName(d.Name)
+	if validHistory("", d.History) != nil {
+		d.History = policy.MoveHistory{}
+	}
+	return d
+}
+
+// cleanOperations leaves out what an older version may have written down in
+// another form.
+func cleanOperations(operations []api.Operation) []api.Operation {
+	for i := range operations {
+		o := &operations[i]
+		o.Move.Name, o.Detail = printableName(o.Move.Name), printable(o.Detail)
+		o.FromName, o.ToName = printableName(o.FromName), printableName(o.ToName)
+	}
+	operations = slices.DeleteFunc(operations, func(o api.Operation) bool {
+		return validOperations("", []api.Operation{o}) != nil
+	})
+	return operations[:min(len(operations), ReportHistoryMax)]
+}
+
+func printableName(s string) string { return printable(s[:min(len(s), nameMax)]) }

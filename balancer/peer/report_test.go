@@ -1,0 +1,103 @@
+package peer_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+func TestReportsArriveAsTheyWereGiven(t *testing.T) {
+	ca := newAuthority(t)
+	_, endpoint := serve(t, peer.ServerOptions{Certificates: certificates(t, ca.files(nil))})
+	c := client(t, peer.ClientOptions{Certificates: certificates(t, ca.files(nil))})
+	got, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{History: 5})
+	must(t, err)
+	if want := report(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v, want\n%+v", got, want)
+	}
+	e, err := c.Explain(t.Context(), endpoint, hostB, domain)
+	must(t, err)
+	if e.Domain.ID != domain || e.Domain.Name != "web" {
+		t.Errorf("explained %+v", e)
+	}
+}
+
+// What cannot be said about one domain or one old operation is left out, and
+// the rest arrives.
+func TestOddThingsAreLeftOutOfReports(t *testing.T) {
+	h := &host{report: func(peer.ReportRequest) (api.Report, error) {
+		r := report()
+		odd := r.Domains[0]
+		odd.Name = strings.Repeat("x", 300) + "\n\x1b[31m"
+		broken := r.Domains[0]
+		broken.VCPUs = -1
+		r.Domains = append(r.Domains, odd, broken)
+		old := r.History[0]
+		old.Move.MemoryMax = 0
+		r.History = append(r.History, old)
+		return r, nil
+	}}
+	_, endpoint := serve(t, peer.ServerOptions{Handler: h, Insecure: true})
+	got, err := client(t, peer.ClientOptions{Insecure: true}).Report(t.Context(), endpoint, hostB, peer.ReportRequest{History: 5})
+	must(t, err)
+	if len(got.Domains) != 2 || got.DomainsLeftOut != 1 || len(got.Domains[1].Name) > 256 || len(got.History) != 1 {
+		t.Errorf("got %d domains, %d left out, name %q, %d ended operations", len(got.Domains), got.DomainsLeftOut, got.Domains[1].Name, len(got.History))
+	}
+}
+
+// A report that is of another host, out of bounds or fit to confuse a terminal
+// is none.
+func TestReportsAreChecked(t *testing.T) {
+	for name, lie := range map[string]func(*api.Report){
+		"of another host":  func(r *api.Report) { r.Host.ID = hostC },
+		"negative load":    func(r *api.Report) { r.State.Used.CPU = -1 },
+		"escape sequence":  func(r *api.Report) { r.HoldText = "\x1b[2J" },
+		"escape in a name": func(r *api.Report) { r.Host.Name = "\x1b[2J" },
+		"too many domains": func(r *api.Report) {
+			for len(r.Domains) <= peer.ReportDomainsMax {
+				r.Domains = append(r.Domains, r.Domains[0])
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &host{report: func(peer.ReportRequest) (api.Report, error) {
+				r := report()
+				lie(&r)
+				return r, nil
+			}}
+			_, endpoint := serve(t, peer.ServerOptions{Handler: h, Insecure: true})
+			c := client(t, peer.ClientOptions{Insecure: true})
+			if got, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{}); err == nil {
+				t.Errorf("accepted %+v", got)
+			}
+			// Invalid requests do not leave the asker.
+			if _, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{History: peer.ReportHistoryMax + 1}); err == nil {
+				t.Error("more history than is allowed was asked for")
+			}
+		})
+	}
+}
+
+// Those who look are turned away before anybody who moves a domain is.
+func TestReportsHaveTheirOwnAllowance(t *testing.T) {
+	limits := peer.DefaultLimits()
+	limits.Reports = peer.Allowance{AtOnce: 4, PerSecond: 0.001, Burst: 2}
+	_, endpoint := serve(t, peer.ServerOptions{Insecure: true, Limits: limits})
+	c := client(t, peer.ClientOptions{Insecure: true})
+	var refused *peer.Error
+	for i := range 3 {
+		_, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{})
+		if over := errors.As(err, &refused) && refused.Code == peer.RefusedRequests.String(); over != (i == 2) {
+			t.Fatalf("report %d: %v", i+1, err)
+		}
+	}
+	reply, err := c.Reserve(t.Context(), endpoint, reservation())
+	if err != nil || reply.Reason != policy.OK {
+		t.Errorf("reserve: %v, %v", reply.Reason, err)
+	}
+}
