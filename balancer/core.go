@@ -26,6 +26,7 @@ type Core struct {
 	estimator   policy.Estimator
 	utilization policy.Utilization
 	sample      policy.Sample
+	listed      time.Time // the newest sample that knew the domains
 	domains     []policy.Domain
 
 	state  policy.State
@@ -155,6 +156,9 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 		s.Domains = c.sample.Domains
 	}
 	c.sample = s
+	if s.DomainsKnown {
+		c.listed = s.At
+	}
 	c.domains = nil
 	for _, d := range s.Domains {
 		if d.State != policy.StateShutoff && d.Job != policy.MigratingIn {
@@ -328,9 +332,11 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 	return s
 }
 
-// blind reports that the host's own load is not known.
+// blind reports that the host's own load, or what its domains do, has not been
+// known for too long.
 func (c *Core) blind(now time.Time) bool {
-	return !c.utilization.Known || now.Sub(c.utilization.At) > c.tuning.Policy.StaleAfter
+	stale := func(t time.Time) bool { return now.Sub(t) > c.tuning.Policy.StaleAfter }
+	return !c.utilization.Known || stale(c.utilization.At) || stale(c.listed)
 }
 
 // frozen reports that a domain of ours was found on both hosts, on neither, or
@@ -365,13 +371,21 @@ func (c *Core) View(now time.Time, fleet Fleet) policy.View {
 		Hosts:       append([]policy.Host{c.Self(now)}, fleet.Others...),
 		Domains:     c.movable(),
 		Ledger:      c.ledger.Unexpired(now),
-		Utilization: c.utilization,
+		Utilization: c.judged(),
 		Conditions: policy.Conditions{
 			Mode: c.tuning.Mode, Paused: c.paused, Frozen: c.frozen(),
 			JournalUnwritable: c.journalErr != nil,
 			Known:             fleet.Known, Conflict: fleet.Conflict,
 		},
 	}
+}
+
+// judged is the utilization as decisions see it: while the hypervisor does not
+// say what its domains do, there is nothing that could be decided about them.
+func (c *Core) judged() policy.Utilization {
+	u := c.utilization
+	u.Known = u.Known && c.sample.DomainsKnown
+	return u
 }
 
 // movable are the domains, with what this host is already doing with them: until

@@ -177,7 +177,7 @@ func (o Operation) Next(now time.Time, e Event) (Operation, Action) {
 	switch e := e.(type) {
 	case Described:
 		if e.Err != nil {
-			return o.fail(now, policy.SourceGone, e.Err.Error()), Stop
+			return o.fail(now, policy.LibvirtError, e.Err.Error()), Stop
 		}
 		o.Description, o.Handoff = e.Description, e.Handoff
 		return o.enter(now, Intent), Reserve
