@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -115,6 +116,28 @@ func TestFaults(t *testing.T) {
 		}
 		r.must(r.mover.SetDirty(r.ctx, h1, 0))
 		r.relieved(watch)
+	})
+
+	// Without libvirtd nothing is known of the guests, and nothing is begun; nor
+	// is the host offered to others.
+	r.act("libvirtd of the source is down", func(r *rig) {
+		watch := r.watch()
+		r.must(r.heater.SetLoad(r.ctx, h1, heaterHot))
+		r.must(h1.KillLibvirtd(r.ctx))
+		r.pause(false)
+		r.until(time.Minute, "h1 says that it does not know", func() bool { return r.status("h1").Hold == policy.NoSample })
+		r.until(time.Minute, "and tells the others so", func() bool {
+			hosts, err := r.daemons["h2"].Client.Hosts(r.ctx)
+			r.must(err)
+			return slices.ContainsFunc(hosts, func(h api.Host) bool { return !h.Self && h.Flags.Has(policy.Blind) })
+		})
+		if n := len(r.ended()); n != 0 {
+			r.Errorf("%d attempts without libvirtd", n)
+		}
+		r.must(h1.StartLibvirtd(r.ctx))
+		if attempts := r.relieved(watch); len(attempts) != 1 {
+			r.Errorf("%d attempts, want one", len(attempts))
+		}
 	})
 	r.ready()
 }
