@@ -10,18 +10,18 @@ import "time"
 // Invariant: on the target, used and promised load with the domain added stays
 // within the receive limits.
 func (c Config) Admit(v View, m Move) Reason {
-	v = v.normalized()
 	target, ok := v.Host(m.To)
 	if !ok {
 		return HostStale
 	}
-	return c.admit(v.Now, &target, v.Self, &m)
+	return c.admit(v.Now, v.counted(&target), v.Self, m.From, m.Booked())
 }
 
-func (c *Config) admit(now time.Time, target *Host, self HostID, m *Move) Reason {
-	after := target.Committed().Plus(m.Booked())
+// admit answers for a load that comes from a host.
+func (c *Config) admit(now time.Time, target *Host, self, from HostID, booked Load) Reason {
+	overfilled := c.overfilled(target, booked)
 	switch {
-	case target.ID == m.From:
+	case target.ID == from:
 		return SameHost
 	case target.ID != self && now.Sub(target.Received) > c.StaleAfter:
 		return HostStale
@@ -33,12 +33,23 @@ func (c *Config) admit(now time.Time, target *Host, self HostID, m *Move) Reason
 		return HostCordoned
 	case target.Flags.Has(Paused):
 		return HostPaused
-	case after.Share(CPU, target.Capacity) > c.Marks.Receive:
-		return HostOverReceive
-	case after.Share(Memory, target.Capacity) > c.MemoryReceive:
-		return HostMemory
+	case overfilled != OK:
+		return overfilled
 	case target.Inbound >= c.MaxInbound:
 		return HostInboundLimit
+	default:
+		return OK
+	}
+}
+
+// overfilled says in which dimension the load does not fit on the host.
+func (c *Config) overfilled(h *Host, booked Load) Reason {
+	after := h.Committed().Plus(booked)
+	switch {
+	case after.Share(CPU, h.Capacity) > c.Marks.Receive:
+		return HostOverReceive
+	case after.Share(Memory, h.Capacity) > c.MemoryReceive:
+		return HostMemory
 	default:
 		return OK
 	}

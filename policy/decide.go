@@ -55,9 +55,9 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	if self.Flags.Has(Draining) { // the operator's word, whatever the load
 		why, need = Drain, OK
 	}
-	misplaced := slices.ContainsFunc(v.Domains, func(dom Domain) bool { return !dom.welcomes(&self) })
+	misplaced := v.misplaces(&self)
 	if misplaced && why != Drain && c.gate(v, s, self, RuleBroken) == OK {
-		if rules := c.plan(v.normalized(), s, d, RuleBroken); len(rules.Plan) > 0 || need != OK {
+		if rules := c.plan(v, s, d, RuleBroken); len(rules.Plan) > 0 || need != OK {
 			return rules.permitted(v), s
 		}
 	}
@@ -67,7 +67,7 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	if need != OK {
 		return d.hold(v, need), s
 	}
-	return c.plan(v.normalized(), s, d, why).permitted(v), s
+	return c.plan(v, s, d, why).permitted(v), s
 }
 
 // permitted is the decision with what keeps its plan from being executed.
@@ -86,12 +86,8 @@ func (d Decision) permitted(v View) Decision {
 // gate is why this host must start nothing at all, whatever its load. The
 // order is that of what an operator would want to hear first.
 func (c Config) gate(v View, s State, self Host, why Reason) Reason {
-	fresh := 1 // this host
-	for _, h := range v.Hosts {
-		if h.ID != v.Self && v.Now.Sub(h.Received) <= c.StaleAfter {
-			fresh++
-		}
-	}
+	quorum := float64(c.Quorum) * float64(max(v.Conditions.Known, len(v.Hosts)))
+	fresh := v.fresh(c.StaleAfter, max(2, int(quorum)+1))
 	switch {
 	case v.Conditions.Frozen:
 		return FrozenHost
@@ -105,7 +101,7 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 		return NoDomains
 	case fresh == 1:
 		return Alone
-	case float64(fresh) <= float64(c.Quorum)*float64(max(v.Conditions.Known, len(v.Hosts))):
+	case float64(fresh) <= quorum:
 		return Minority
 	case self.Outbound >= c.MaxOutbound:
 		return InFlight
@@ -116,6 +112,22 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 	default:
 		return OK
 	}
+}
+
+// fresh counts the hosts that were heard from lately, this one included, up to
+// as many as are of interest: the fleet may be large.
+func (v *View) fresh(within time.Duration, enough int) int {
+	n := 1
+	oldest := v.Now.Add(-within)
+	for i := range v.Hosts {
+		if n >= enough {
+			break
+		}
+		if h := &v.Hosts[i]; h.ID != v.Self && !h.Received.Before(oldest) {
+			n++
+		}
+	}
+	return n
 }
 
 // plan moves domains in thought, best first, until the host needs no more
@@ -132,7 +144,9 @@ func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
 			break
 		}
 		d.Plan = append(d.Plan, m)
-		v = v.Apply(m)
+		if len(d.Plan) < c.MaxMoves {
+			v = v.Apply(m)
+		}
 	}
 	return d
 }
@@ -153,7 +167,8 @@ func (c Config) relieved(v View, self Host, why Reason) bool {
 func (c Config) next(v View, s State, self Host, why Reason) (Move, []Verdict, bool) {
 	movable, verdicts := c.candidates(v, self, why)
 	ch := &choice{view: v, state: s, from: self, why: why}
-	ch.open, ch.closed = c.targets(v, self.ID)
+	ch.open, ch.closed = c.targets(v)
+	ch.most = widest(ch.open)
 	var chosen Move
 	found := false
 	for i := range movable {
@@ -164,7 +179,7 @@ func (c Config) next(v View, s State, self Host, why Reason) (Move, []Verdict, b
 				continue
 			}
 			stay.Reason = NoFeasibleHost
-			verdicts = append(verdicts, c.refusals(ch, cand)...)
+			verdicts = c.refusals(ch, cand, verdicts)
 		}
 		verdicts = append(verdicts, stay)
 	}
@@ -175,8 +190,9 @@ func (c Config) next(v View, s State, self Host, why Reason) (Move, []Verdict, b
 // hold is the decision not to start anything, with that reason for each domain.
 func (d Decision) hold(v View, why Reason) Decision {
 	d.Hold = why
-	for _, dom := range v.Domains {
-		d.Verdicts = append(d.Verdicts, Verdict{Domain: dom.ID, Name: dom.Name, Reason: why})
+	d.Verdicts = make([]Verdict, len(v.Domains))
+	for i := range v.Domains {
+		d.Verdicts[i] = Verdict{Domain: v.Domains[i].ID, Name: v.Domains[i].Name, Reason: why}
 	}
 	sortVerdicts(d.Verdicts)
 	return d

@@ -8,7 +8,6 @@ package policy
 // then what speaks against the host. Whether the source needs relief is not
 // asked; Decision.Hold says that.
 func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
-	v = v.normalized()
 	self, ok := v.Host(v.Self)
 	if !ok {
 		return NoSample
@@ -17,7 +16,7 @@ func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
 	if !ok {
 		return SourceGone
 	}
-	if why := obstruction(d); why != OK {
+	if why := obstruction(&d); why != OK {
 		return why
 	}
 	if !c.CooledDown(d.History, v.Now) {
@@ -30,10 +29,12 @@ func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
 	if !ok {
 		return HostStale
 	}
-	open, closed := c.targets(View{Now: v.Now, Hosts: []Host{h}}, self.ID)
+	one := v
+	one.Hosts = []Host{h}
+	open, closed := c.targets(one)
 	if len(open) == 0 {
 		return closed[0].Reason
 	}
-	ch := &choice{view: v, state: s, from: self, why: Overload}
-	return c.refusal(ch, &candidate{domain: d, cost: c.predict(d)}, &open[0])
+	ch := &choice{view: v, state: s, from: self, why: Overload, open: open}
+	return c.refusal(ch, &candidate{domain: &d, cost: c.predict(&d)}, &open[0])
 }

@@ -75,7 +75,8 @@ type HostState struct {
 	// migration that begins now; zero where it does not tell.
 	Ahead Fraction `json:"ahead,omitempty"`
 	// Pressure is the share of time in which something on the host waited for
-	// a CPU (PSI "some", or the guests' run-queue wait where PSI is absent).
+	// a CPU: PSI "some", or where PSI is absent the wait of the domain that
+	// waits the most.
 	Pressure Fraction `json:"pressure,omitempty"`
 	// Promised is load granted to domains that have not arrived, or that have
 	// arrived and are not yet part of Used.
@@ -102,13 +103,14 @@ type Host struct {
 
 // Committed is the load that is already spoken for: used, or forecast to be if
 // that is more, and promised.
-func (h Host) Committed() Load {
-	h.Used.CPU = max(h.Used.CPU, h.Ahead.of(h.Capacity.CPU))
-	return h.Used.Plus(h.Promised)
+func (h *Host) Committed() Load {
+	used := h.Used
+	used.CPU = max(used.CPU, h.Ahead.of(h.Capacity.CPU))
+	return used.Plus(h.Promised)
 }
 
 // Utilization is the committed share of the host in one dimension.
-func (h Host) Utilization(d Dimension) Fraction { return h.Committed().Share(d, h.Capacity) }
+func (h *Host) Utilization(d Dimension) Fraction { return h.Committed().Share(d, h.Capacity) }
 
 // DomainState is libvirt's state of a domain, as far as it matters here.
 type DomainState uint8

@@ -37,8 +37,13 @@ func (m Move) Gain() Fraction {
 
 // Booked is what the target has to have room for: the CPU that the domain
 // demands or is about to, and the memory that it may grow to.
-func (m Move) Booked() Load {
-	return Load{CPU: max(m.Load.CPU, m.Load.CPU+m.Trend), Memory: max(m.Load.Memory, m.MemoryMax)}
+func (m Move) Booked() Load { return booked(m.Load, m.Trend, m.MemoryMax) }
+
+// booked is the same of a domain that is not in a move yet.
+func (d *Domain) booked() Load { return booked(d.Demand, d.Trend, d.MemoryMax) }
+
+func booked(demand Load, trend MilliCPU, most Bytes) Load {
+	return Load{CPU: max(demand.CPU, demand.CPU+trend), Memory: max(demand.Memory, most)}
 }
 
 // Progress is how far a running migration has come.

@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // target is a host that takes domains in, with what it has room for.
 type target struct {
@@ -8,21 +11,25 @@ type target struct {
 	room Load
 }
 
-// targets divides the hosts into those that take something in, and those that
-// take nothing whatever it is, with the reason.
-func (c *Config) targets(v View, from HostID) (open []target, closed []Verdict) {
+// targets divides the other hosts into those that take something in, and those
+// that take nothing whatever it is, with the reason; both in the order of their
+// IDs, so that the order of the view changes no decision.
+func (c *Config) targets(v View) (open []target, closed []Verdict) {
+	open = make([]target, 0, len(v.Hosts))
 	for i := range v.Hosts {
-		h := &v.Hosts[i]
-		if h.ID == from {
+		if v.Hosts[i].ID == v.Self {
 			continue
 		}
-		if why := c.admit(v.Now, h, "", &Move{From: from, To: h.ID}); why != OK {
+		h := v.counted(&v.Hosts[i])
+		if why := c.admit(v.Now, h, "", v.Self, Load{}); why != OK {
 			closed = append(closed, Verdict{Host: h.ID, Reason: why})
 			continue
 		}
 		most := Load{CPU: c.Marks.Receive.of(h.Capacity.CPU), Memory: Bytes(float64(c.MemoryReceive) * float64(h.Capacity.Memory))}
 		open = append(open, target{h, most.Minus(h.Committed())})
 	}
+	slices.SortFunc(open, func(a, b target) int { return cmp.Compare(a.host.ID, b.host.ID) })
+	sortVerdicts(closed)
 	return open, closed
 }
 
@@ -34,6 +41,20 @@ type choice struct {
 	why    Reason
 	open   []target
 	closed []Verdict
+	able   []*target // scratch of place
+	// most is the most room that any open host has, of each dimension: what is
+	// larger need not be tried on all of them.
+	most Load
+}
+
+// widest is the most room of each dimension that any of the targets has.
+func widest(open []target) Load {
+	var most Load
+	for i := range open {
+		room := open[i].room
+		most.CPU, most.Memory = max(most.CPU, room.CPU), max(most.Memory, room.Memory)
+	}
+	return most
 }
 
 // place draws a target for the domain from the hosts that can take it; the
@@ -44,75 +65,87 @@ type choice struct {
 // "How useful is old information?", IEEE TPDS 2000). It is seeded by the view,
 // so the same view draws the same host.
 func (c *Config) place(ch *choice, cand *candidate) (Move, bool) {
-	free := func(t *target) float64 {
-		return float64(1 - newMove(&ch.from, t.host, cand, ch.why).ToAfter)
+	free := func(t *target) float64 { return 1 - float64(t.after(cand)) }
+	ch.able = ch.able[:0]
+	if overflows(cand.domain.booked(), ch.most) != OK {
+		return Move{}, false
 	}
-	var able []*target
 	total := 0.0
 	for i := range ch.open {
 		t := &ch.open[i]
 		if c.refusal(ch, cand, t) == OK {
-			able = append(able, t)
+			ch.able = append(ch.able, t)
 			total += free(t)
 		}
 	}
-	if len(able) == 0 {
+	if len(ch.able) == 0 {
 		return Move{}, false
 	}
 	draw := total * newRandom(ch.view, cand.domain.ID).float()
-	drawn := able[len(able)-1]
-	for _, t := range able {
+	drawn := ch.able[len(ch.able)-1]
+	for _, t := range ch.able {
 		if draw -= free(t); draw < 0 {
 			drawn = t
 			break
 		}
 	}
-	return newMove(&ch.from, drawn.host, cand, ch.why), true
+	return newMove(&ch.from, drawn, cand, ch.why), true
 }
 
 // refusal is why the domain cannot go to an open host. What is cheap to see
 // comes first: most hosts of a full fleet have too little room.
 func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
-	const rounding = 1
-	d := &cand.domain
+	d := cand.domain
+	booked := d.booked()
+	overflow := overflows(booked, t.room)
 	switch {
-	case max(d.Demand.CPU, d.Demand.CPU+d.Trend) > t.room.CPU+rounding:
-		return HostOverReceive
-	case max(d.Demand.Memory, d.MemoryMax) > t.room.Memory+rounding:
-		return HostMemory
+	case overflow != OK:
+		return overflow
 	case !d.welcomes(t.host):
 		return LabelMissing
 	case ch.state.backedOff(ch.view.Now, d.ID, t.host.ID):
 		return HostBackoff
 	}
-	m := newMove(&ch.from, t.host, cand, ch.why)
-	if why := c.admit(ch.view.Now, t.host, "", &m); why != OK {
+	if why := c.overfilled(t.host, booked); why != OK {
 		return why
 	}
-	if ch.why != Drain && ch.why != RuleBroken && m.ToAfter > m.FromBefore-c.MinGain {
+	if ch.why != Drain && ch.why != RuleBroken && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
 		return NoGain
 	}
 	return OK
 }
 
-// refusals say of hosts why they do not take the domain. In a large fleet the
+// overflows says in which dimension the load is larger than the room, by more
+// than rounding makes it.
+func overflows(booked, room Load) Reason {
+	const rounding = 1
+	switch {
+	case booked.CPU > room.CPU+rounding:
+		return HostOverReceive
+	case booked.Memory > room.Memory+rounding:
+		return HostMemory
+	default:
+		return OK
+	}
+}
+
+// refusals add, of hosts, why they do not take the domain. In a large fleet the
 // list would be longer than anybody reads, so it ends after some; Explain
 // answers for any pair.
-func (c *Config) refusals(ch *choice, cand *candidate) []Verdict {
+func (c *Config) refusals(ch *choice, cand *candidate, verdicts []Verdict) []Verdict {
 	const listed = 16
 	d := cand.domain
-	var all []Verdict
-	for i := range ch.open {
-		t := &ch.open[i]
-		if len(all) == listed {
-			return all
-		}
-		all = append(all, Verdict{Domain: d.ID, Name: d.Name, Host: t.host.ID, Reason: c.refusal(ch, cand, t)})
+	open := ch.open[:min(len(ch.open), listed)]
+	closed := ch.closed[:min(len(ch.closed), listed-len(open))]
+	verdicts = slices.Grow(verdicts, len(open)+len(closed))
+	for i := range open {
+		t := &open[i]
+		verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Host: t.host.ID, Reason: c.refusal(ch, cand, t)})
 	}
-	for _, v := range ch.closed[:min(len(ch.closed), listed-len(all))] {
-		all = append(all, Verdict{Domain: d.ID, Name: d.Name, Host: v.Host, Reason: v.Reason})
+	for _, v := range closed {
+		verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Host: v.Host, Reason: v.Reason})
 	}
-	return all
+	return verdicts
 }
 
 // welcomes reports whether the host has every label that the domain requires.
@@ -125,22 +158,36 @@ func (d *Domain) welcomes(h *Host) bool {
 	return true
 }
 
+// misplaces reports whether a domain of the view requires what its host is not.
+func (v *View) misplaces(self *Host) bool {
+	for i := range v.Domains {
+		if !v.Domains[i].welcomes(self) {
+			return true
+		}
+	}
+	return false
+}
+
 // newMove predicts what moving the candidate does to both hosts, as they are
 // now. The forecasts of both enter elsewhere: the source's into what relief is
 // sought, the target's into whether it admits.
-func newMove(from, to *Host, cand *candidate, why Reason) Move {
-	d := cand.domain
-	cpu := Load{CPU: d.Demand.CPU}
-	there := to.Used.Plus(to.Promised)
+func newMove(from *Host, t *target, cand *candidate, why Reason) Move {
+	d, to := cand.domain, t.host
 	return Move{
 		Domain: d.ID, Name: d.Name, From: from.ID, To: to.ID, Why: why,
 		Load: d.Demand, Trend: d.Trend, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
 		FromBefore: from.Used.Share(CPU, from.Capacity),
-		FromAfter:  from.Used.Minus(cpu).Share(CPU, from.Capacity),
-		ToBefore:   there.Share(CPU, to.Capacity),
-		ToAfter:    there.Plus(cpu).Share(CPU, to.Capacity),
+		FromAfter:  from.Used.Minus(Load{CPU: d.Demand.CPU}).Share(CPU, from.Capacity),
+		ToBefore:   to.Used.Plus(to.Promised).Share(CPU, to.Capacity),
+		ToAfter:    t.after(cand),
 		Duration:   cand.cost,
 	}
+}
+
+// after is the predicted CPU share of the target with the candidate on it.
+func (t *target) after(cand *candidate) Fraction {
+	cpu := t.host.Used.CPU + t.host.Promised.CPU + cand.domain.Demand.CPU
+	return Load{CPU: cpu}.Share(CPU, t.host.Capacity)
 }
 
 // random is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a seeded sequence

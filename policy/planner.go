@@ -130,11 +130,12 @@ func newBoard(c Config, s Snapshot) *board {
 			closed: h.Flags&(Cordoned|Draining|Paused|Blind|Frozen) != 0,
 		}
 	}
-	for _, d := range s.Domains {
+	for i := range s.Domains {
+		d := &s.Domains[i]
 		h := &b.hosts[index[d.Host]]
 		h.domains = append(h.domains, boardDomain{
 			id: d.ID, cpu: float64(max(0, d.Demand.CPU+d.Trend)), memory: float64(max(d.Demand.Memory, d.MemoryMax)),
-			held: float64(d.Demand.Memory), movable: obstruction(d.Domain) == OK && c.CooledDown(d.History, s.At),
+			held: float64(d.Demand.Memory), movable: obstruction(&d.Domain) == OK && c.CooledDown(d.History, s.At),
 		})
 	}
 	for i := range b.hosts {

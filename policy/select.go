@@ -9,7 +9,7 @@ import (
 
 // candidate is a domain that may be moved, with what moving it would bring.
 type candidate struct {
-	domain Domain
+	domain *Domain
 	// relief is how much of the excess the move takes away; cost the time that
 	// the migration is predicted to take.
 	relief MilliCPU
@@ -43,9 +43,10 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 	u := max(self.Used.Share(CPU, self.Capacity), v.Utilization.Recent, v.Utilization.Ahead)
 	excess := max(1, (u - c.Marks.Stop).of(self.Capacity.CPU))
 	smallest := MilliCPU(math.Ceil(worthwhile * float64(excess)))
-	var movable []candidate
-	var verdicts []Verdict
-	for _, d := range v.Domains {
+	movable := make([]candidate, 0, len(v.Domains))
+	verdicts := make([]Verdict, 0, len(v.Domains))
+	for i := range v.Domains {
+		d := &v.Domains[i]
 		stays := obstruction(d)
 		switch {
 		case stays != OK || why == Drain:
@@ -71,7 +72,7 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 }
 
 // obstruction is why a domain cannot be moved, whatever for.
-func obstruction(d Domain) Reason {
+func obstruction(d *Domain) Reason {
 	switch {
 	case d.Obstacle != OK:
 		return d.Obstacle
@@ -84,7 +85,7 @@ func obstruction(d Domain) Reason {
 
 // predict is the expected duration of a migration: the guest's memory over the
 // bandwidth, and a second for what does not depend on size.
-func (c Config) predict(d Domain) time.Duration {
+func (c Config) predict(d *Domain) time.Duration {
 	const overhead = time.Second
 	copying := float64(d.Demand.Memory) / float64(c.Bandwidth)
 	return overhead + time.Duration(copying*float64(time.Second))

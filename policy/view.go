@@ -75,20 +75,22 @@ type View struct {
 
 // Host returns a host of the view.
 func (v View) Host(id HostID) (Host, bool) {
-	i := slices.IndexFunc(v.Hosts, func(h Host) bool { return h.ID == id })
-	if i < 0 {
-		return Host{}, false
+	for i := range v.Hosts { // by index: a Host is large, a fleet of them larger
+		if v.Hosts[i].ID == id {
+			return v.Hosts[i], true
+		}
 	}
-	return v.Hosts[i], true
+	return Host{}, false
 }
 
 // Domain returns a domain of the view.
 func (v View) Domain(id DomainID) (Domain, bool) {
-	i := slices.IndexFunc(v.Domains, func(d Domain) bool { return d.ID == id })
-	if i < 0 {
-		return Domain{}, false
+	for i := range v.Domains {
+		if v.Domains[i].ID == id {
+			return v.Domains[i], true
+		}
 	}
-	return v.Domains[i], true
+	return Domain{}, false
 }
 
 // Apply returns the view as it is predicted to be after the move. The receiver
@@ -117,36 +119,37 @@ func (v View) Apply(m Move) View {
 	return v
 }
 
-// normalized returns the view in the form that decisions are made on: hosts and
-// domains in the order of their IDs, so that the order of the input changes no
-// decision, and with the promises of the ledger counted.
+// counted returns a host of the view with the promises of the ledger counted:
+// the host as it is, unless the ledger has more to say of it. So a decision
+// copies no host but those few.
 //
 // Self promises what its ledger says. Another host has told of a promise it
 // gave us once we heard from it later than it gave it; until then we add it.
-func (v View) normalized() View {
-	v.Hosts = slices.Clone(v.Hosts)
-	sortHosts(v.Hosts)
-	v.Domains = slices.Clone(v.Domains)
-	sortDomains(v.Domains)
-	for i := range v.Hosts {
-		h := &v.Hosts[i]
-		if h.ID == v.Self {
-			h.Ahead = v.Utilization.Ahead
-			h.Promised = v.Ledger.Promised(h.ID)
-			// What libvirt shows and what was announced may be the same
-			// migration; a promise that has not begun is neither.
-			h.Inbound = max(h.Inbound, v.Ledger.count(h.ID, Migrating)) + v.Ledger.count(h.ID, Reserved)
+func (v View) counted(h *Host) *Host {
+	if h.ID == v.Self {
+		self := *h
+		self.Ahead = v.Utilization.Ahead
+		self.Promised = v.Ledger.Promised(h.ID)
+		// What libvirt shows and what was announced may be the same
+		// migration; a promise that has not begun is neither.
+		self.Inbound = max(h.Inbound, v.Ledger.count(h.ID, Migrating)) + v.Ledger.count(h.ID, Reserved)
+		return &self
+	}
+	untold := func(r *Reservation) bool { return r.To == h.ID && !h.Received.After(r.Granted) }
+	told := h
+	for i := range v.Ledger {
+		r := &v.Ledger[i]
+		if !untold(r) {
 			continue
 		}
-		for _, r := range v.Ledger {
-			if r.To != h.ID || h.Received.After(r.Granted) {
-				continue
-			}
-			h.Promised = h.Promised.Plus(r.Load)
-			if r.Phase != SettlingIn {
-				h.Inbound++
-			}
+		if told == h {
+			other := *h
+			told = &other
+		}
+		told.Promised = told.Promised.Plus(r.Load)
+		if r.Phase != SettlingIn {
+			told.Inbound++
 		}
 	}
-	return v
+	return told
 }
