@@ -49,6 +49,7 @@ type migration struct {
 
 	stopped time.Duration // when the guest stopped
 	arrived bool
+	split   bool // the guest goes on at the source as well
 	outcome policy.Outcome
 	heard   bool // the outcome has reached who asked for the migration
 }

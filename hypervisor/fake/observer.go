@@ -28,7 +28,8 @@ type MigrationRecord struct {
 	Foreign  bool           `json:"foreign,omitempty"` // started by a person
 	Began    time.Time      `json:"began"`
 	Ended    time.Time      `json:"ended"`
-	Arrived  bool           `json:"arrived"` // whatever was reported
+	Arrived  bool           `json:"arrived"`         // whatever was reported
+	Split    bool           `json:"split,omitempty"` // and the source went on as well
 	Reported policy.Outcome `json:"reported"`
 }
 
@@ -145,7 +146,7 @@ func (o *observer) arriving(w *World, m *migration) {
 func (o *observer) moved(w *World, m *migration) {
 	r := MigrationRecord{
 		From: m.src.spec.Name, Foreign: m.foreign,
-		Began: w.at(m.began), Ended: w.at(w.now), Arrived: m.arrived, Reported: m.outcome,
+		Began: w.at(m.began), Ended: w.at(w.now), Arrived: m.arrived, Split: m.split, Reported: m.outcome,
 	}
 	if m.dom != nil {
 		r.Domain = m.dom.spec.Name

@@ -25,7 +25,7 @@ func (w *World) arrive(m *migration) {
 	switch kind {
 	case FaultSplit:
 		w.observer.excuse(d)
-		m.out.state = policy.StateRunning
+		m.out.state, m.split = policy.StateRunning, true
 		o.Result, o.Detail = policy.Failed, "internal error: client socket is closed"
 	case FaultHusk:
 		m.out.migratedAway = true

@@ -121,6 +121,7 @@ func (s *Sim) losePower() {
 		return
 	}
 	s.do(fake.Action{Do: fake.PowerOff, Host: h.name})
+	s.check.dark[h.name] = s.check.now()
 	h.off = true
 	h.crash()
 	s.during(20*time.Second, 3*time.Minute, func() { s.power(h) })

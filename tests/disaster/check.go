@@ -20,6 +20,8 @@ type checker struct {
 	// hands is when a person or the guest itself last changed where a domain is
 	// or whether it runs.
 	hands map[policy.DomainID]time.Time
+	// dark is when a host last lost power, by name.
+	dark map[string]time.Time
 	// wrong is by how much the clocks of two hosts may differ.
 	wrong time.Duration
 	// moved is when the last move succeeded.
@@ -47,7 +49,7 @@ type record struct {
 
 func (c *checker) init(s *Sim) {
 	*c = checker{
-		s: s, ops: map[policy.OpID]*record{}, hands: map[policy.DomainID]time.Time{},
+		s: s, ops: map[policy.OpID]*record{}, hands: map[policy.DomainID]time.Time{}, dark: map[string]time.Time{},
 		wrong: 2 * time.Second,
 	}
 }
@@ -293,6 +295,9 @@ func (c *checker) closed(h *host, o operation.Operation) {
 	for _, m := range c.s.world.Migrations() {
 		if m.Domain == name && m.From == h.name && !m.Foreign && !m.Began.Before(r.begun) {
 			arrived, ended = m.Arrived, true
+			if m.Split || c.dark[m.To].After(m.Ended) {
+				return // what arrived has perhaps died since, unseen
+			}
 		}
 	}
 	switch {
@@ -389,13 +394,18 @@ func (c *checker) arrivals() {
 			if x.History.Last.Sub(last.Ended) < -c.wrong {
 				c.s.violate("%s runs on %s since %s and does not remember that it was moved", d.name, h.name, last.Ended.Format("15:04:05"))
 			}
-			autostart := false
+			// An operation that found the domain there only later, brought by
+			// another, says it again, as it knew it.
+			autostart, said := false, map[bool]bool{}
 			for _, r := range c.ops {
 				if r.domain == d.id && r.begun.Equal(last.Began) {
 					autostart = r.autostart
 				}
+				if r.domain == d.id && r.to == h && !r.begun.IsZero() {
+					said[r.autostart] = true
+				}
 			}
-			if desc, err := h.hv.Describe(context.Background(), d.id); err == nil && desc.Persistent && desc.Autostart != autostart {
+			if desc, err := h.hv.Describe(context.Background(), d.id); err == nil && desc.Persistent && desc.Autostart != autostart && !said[desc.Autostart] {
 				c.s.violate("%s runs on %s, autostart %t instead of %t", d.name, h.name, desc.Autostart, autostart)
 			}
 		}

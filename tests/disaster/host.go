@@ -202,6 +202,7 @@ func (h *host) settle(a balancer.Arrived) error {
 func (h *host) begin(m policy.Move) {
 	id := h.s.newOp()
 	h.s.r.Opened++
+	h.s.check.record(id, m)
 	h.s.tracef("%s opens %s: %s to %s (%s)", h.name, short(id), m.Name, h.s.byID[m.To].name, m.Why)
 	h.drive(h.core.Begin(h.clock(), id, m, h.s.byID[m.To].facts.Endpoint))
 }
