@@ -50,6 +50,7 @@ func New(o Options) (*Hypervisor, error) {
 	}
 	h.stats = newLink("stats", &h.opts, nil)
 	h.control = newLink("control", &h.opts, openControl)
+	h.stats.other, h.control.other = h.control, h.stats
 	return h, nil
 }
 

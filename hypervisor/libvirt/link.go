@@ -19,6 +19,10 @@ type link struct {
 	log  *slog.Logger
 	// open completes a session on a new connection.
 	open func(*session) error
+	// hurry ends the pause before the next attempt; other is the link that is
+	// told to hurry when this one is up, for then libvirtd is back.
+	hurry chan struct{}
+	other *link
 
 	mu       sync.Mutex
 	session  *session // nil while down
@@ -26,7 +30,7 @@ type link struct {
 }
 
 func newLink(name string, o *Options, open func(*session) error) *link {
-	return &link{name: name, opts: o, log: o.Log.With("link", name), open: open}
+	return &link{name: name, opts: o, log: o.Log.With("link", name), open: open, hurry: make(chan struct{}, 1)}
 }
 
 // session is the time between connecting and losing the connection.
@@ -73,7 +77,7 @@ func (l *link) keep(ctx context.Context, serve func(context.Context, *session)) 
 				pause = l.opts.ReconnectMin
 			}
 		}
-		wait(ctx, jitter(pause))
+		l.wait(ctx, jitter(pause))
 		pause = min(2*pause, l.opts.ReconnectMax)
 	}
 }
@@ -94,6 +98,15 @@ func wait(ctx context.Context, d time.Duration) bool {
 		return false
 	case <-time.After(d):
 		return true
+	}
+}
+
+// wait is the pause between two attempts.
+func (l *link) wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	case <-l.hurry:
 	}
 }
 
@@ -157,6 +170,16 @@ func (l *link) serve(ctx context.Context, s *session, work func(context.Context,
 	}
 	l.publish(s)
 	l.log.Info("connected to libvirt", "uri", l.opts.URI)
+	select {
+	case <-l.hurry: // it is from before
+	default:
+	}
+	if l.other != nil {
+		select {
+		case l.other.hurry <- struct{}{}:
+		default:
+		}
+	}
 	var why string
 	select {
 	case why = <-s.sick:
