@@ -50,8 +50,13 @@ var imports = map[string]rule{
 	"balancer/config":    {ours: []string{"policy"}, foreign: []string{"github.com/BurntSushi/toml"}},
 	"balancer/gossip":    {ours: []string{"policy", "metrics"}, foreign: []string{"github.com/hashicorp/memberlist"}},
 	"balancer/operation": {ours: []string{"policy", "hypervisor", "balancer/peer"}},
-	"balancer/peer":      {ours: []string{"policy", "metrics", "hypervisor", "balancer/api"}},
-	"balancer/sdnotify":  {foreign: []string{"golang.org/x/sys"}},
+	"balancer/gate":      {},
+	"balancer/peer":      {ours: []string{"policy", "metrics", "hypervisor", "balancer/api", "balancer/gate"}},
+	"balancer/access": {
+		ours:    []string{"balancer/gate"},
+		foreign: []string{"github.com/prometheus/exporter-toolkit", "go.yaml.in/yaml", "golang.org/x/sys"},
+	},
+	"balancer/sdnotify": {foreign: []string{"golang.org/x/sys"}},
 
 	"cmd/virtbalance": {
 		ours:    []string{"policy", "policy/sim", "balancer/api"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/gate"
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -85,9 +86,9 @@ func FuzzServeHTTP(f *testing.F) {
 		s := &Server{
 			options:  ServerOptions{Self: idB, Insecure: true, Handler: checking{t}},
 			limits:   limits,
-			requests: newGate[policy.HostID](limits.Requests, limits.RequestsTotal),
-			reports:  newGate[policy.HostID](limits.Reports, limits.ReportsTotal),
-			warnings: &logGate{log: discard()},
+			requests: gate.New[policy.HostID](limits.Requests, limits.RequestsTotal),
+			reports:  gate.New[policy.HostID](limits.Reports, limits.ReportsTotal),
+			warnings: &gate.Log{Log: discard()},
 			log:      discard(),
 		}
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(string(body)))

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/virtbalance/virtbalance/balancer/gate"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -29,19 +30,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.dismiss(w, r, RefusedIdentity, err)
 		return
 	}
-	gate := s.requests
+	requests := s.requests
 	if r.URL.Path == pathReport || r.URL.Path == pathExplain {
-		gate = s.reports
+		requests = s.reports
 	}
-	switch gate.enter(from) {
-	case overOwn:
+	switch requests.Enter(from) {
+	case gate.OverOwn:
 		s.refuse(w, r, RefusedRequests, errors.New("too many requests of this host"))
 		return
-	case overTotal:
+	case gate.OverTotal:
 		s.refuse(w, r, RefusedRequestsTotal, errors.New("too many requests of all hosts"))
 		return
-	case admitted:
-		defer gate.leave(from)
+	case gate.Admitted:
+		defer requests.Leave(from)
 	}
 	body, refusal, err := s.read(w, r)
 	if err != nil {

@@ -3,6 +3,8 @@ package peer
 import (
 	"fmt"
 	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/gate"
 )
 
 // Limits bound what others can make a server hold and do. More of each lets a
@@ -29,13 +31,7 @@ type Limits struct {
 }
 
 // Allowance is what one peer, or all together, may use.
-type Allowance struct {
-	// AtOnce at the same time.
-	AtOnce int
-	// PerSecond on average, with Burst of them without delay.
-	PerSecond float64
-	Burst     int
-}
+type Allowance = gate.Allowance
 
 // DefaultLimits suit a target of a few thousand hosts: a source asks for one
 // move at a time and renews every ten seconds.

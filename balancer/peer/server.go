@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/gate"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -63,11 +64,11 @@ type Server struct {
 	log         *slog.Logger
 	limits      Limits
 	listener    net.Listener
-	connections *gate[netip.Addr]
-	requests    *gate[policy.HostID]
-	reports     *gate[policy.HostID]
+	connections *gate.Gate[netip.Addr]
+	requests    *gate.Gate[policy.HostID]
+	reports     *gate.Gate[policy.HostID]
 	refused     counters
-	warnings    *logGate
+	warnings    *gate.Log
 }
 
 // NewServer listens, so that a port in use is an error at start; Run serves.
@@ -99,12 +100,16 @@ func NewServer(o ServerOptions) (*Server, error) {
 		options:     o,
 		log:         o.Log,
 		limits:      o.Limits,
-		connections: newGate[netip.Addr](o.Limits.Connections, o.Limits.ConnectionsTotal),
-		requests:    newGate[policy.HostID](o.Limits.Requests, o.Limits.RequestsTotal),
-		reports:     newGate[policy.HostID](o.Limits.Reports, o.Limits.ReportsTotal),
-		warnings:    &logGate{log: o.Log},
+		connections: gate.New[netip.Addr](o.Limits.Connections, o.Limits.ConnectionsTotal),
+		requests:    gate.New[policy.HostID](o.Limits.Requests, o.Limits.RequestsTotal),
+		reports:     gate.New[policy.HostID](o.Limits.Reports, o.Limits.ReportsTotal),
+		warnings:    &gate.Log{Log: o.Log},
 	}
-	s.listener = &limitedListener{Listener: o.Listener, gate: s.connections, refuse: func(r Refusal, remote net.Addr) {
+	s.listener = &gate.Listener[netip.Addr]{Listener: o.Listener, Key: gate.RemoteAddr, Gate: s.connections, Refuse: func(v gate.Verdict, remote net.Addr) {
+		r := RefusedConnections
+		if v == gate.OverTotal {
+			r = RefusedConnectionsTotal
+		}
 		s.count(r, "remote", remote.String())
 	}}
 	return s, nil
@@ -192,7 +197,7 @@ func (s *Server) httpServer(base context.Context) *http.Server {
 // count counts a refusal and says so in the log, as often as the log can bear.
 func (s *Server) count(r Refusal, attrs ...any) {
 	s.refused[r].Add(1)
-	s.warnings.warn("peer refused", append([]any{"refusal", r.String()}, attrs...)...)
+	s.warnings.Warn("peer refused", append([]any{"refusal", r.String()}, attrs...)...)
 }
 
 // serverLog takes the lines that net/http has for people.
@@ -206,7 +211,7 @@ func (l serverLog) Write(line []byte) (int, error) {
 	case strings.Contains(text, "panic serving"):
 		l.s.log.Error("peer request panicked", "err", text)
 	default:
-		l.s.warnings.warn("peer connection", "err", text)
+		l.s.warnings.Warn("peer connection", "err", text)
 	}
 	return len(line), nil
 }

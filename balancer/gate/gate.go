@@ -1,4 +1,4 @@
-package peer
+package gate
 
 import (
 	"math"
@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// gate lets so many in at once and so many per second, for each key and in
+// Gate lets so many in at once and so many per second, for each key and in
 // total. It turns away, it never queues: the asker has its own patience.
 //
 // Invariant: a key that is over its own allowance uses up nothing of the total,
 // so one noisy peer cannot lock out the others.
-type gate[K comparable] struct {
+type Gate[K comparable] struct {
 	each, total Allowance
 
 	mu    sync.Mutex
@@ -29,20 +29,34 @@ type usage struct {
 // keysMax bounds the table of those seen lately.
 const keysMax = 8192
 
-type verdict int
+// Verdict is the answer of a Gate.
+type Verdict int
 
+// The verdicts. The zero value admits.
 const (
-	admitted verdict = iota
-	overOwn
-	overTotal
+	Admitted Verdict = iota
+	// OverOwn: the key is over its own allowance.
+	OverOwn
+	// OverTotal: all together are over theirs.
+	OverTotal
 )
 
-func newGate[K comparable](each, total Allowance) *gate[K] {
-	return &gate[K]{each: each, total: total, usage: make(map[K]*usage)}
+// Allowance is what one asker, or all together, may use.
+type Allowance struct {
+	// AtOnce at the same time.
+	AtOnce int
+	// PerSecond on average, with Burst of them without delay.
+	PerSecond float64
+	Burst     int
 }
 
-// enter admits or turns away. Whoever was admitted calls leave.
-func (g *gate[K]) enter(k K) verdict {
+// New makes a gate with an allowance for each key and one for all together.
+func New[K comparable](each, total Allowance) *Gate[K] {
+	return &Gate[K]{each: each, total: total, usage: make(map[K]*usage)}
+}
+
+// Enter admits or turns away. Whoever was admitted calls Leave.
+func (g *Gate[K]) Enter(k K) Verdict {
 	now := time.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -52,22 +66,23 @@ func (g *gate[K]) enter(k K) verdict {
 			g.forgetIdle(now)
 		}
 		if len(g.usage) >= keysMax {
-			return overTotal
+			return OverTotal
 		}
 		u = &usage{}
 		g.usage[k] = u
 	}
 	if !u.take(now, g.each) {
-		return overOwn
+		return OverOwn
 	}
 	if !g.all.take(now, g.total) {
 		u.atOnce--
-		return overTotal
+		return OverTotal
 	}
-	return admitted
+	return Admitted
 }
 
-func (g *gate[K]) leave(k K) {
+// Leave gives the place back that Enter has given.
+func (g *Gate[K]) Leave(k K) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.usage[k].atOnce--
@@ -75,7 +90,7 @@ func (g *gate[K]) leave(k K) {
 }
 
 // forgetIdle drops the keys of which nothing needs to be remembered.
-func (g *gate[K]) forgetIdle(now time.Time) {
+func (g *Gate[K]) forgetIdle(now time.Time) {
 	for k, u := range g.usage {
 		u.refill(now, g.each)
 		if u.atOnce == 0 && u.tokens >= float64(g.each.Burst) {

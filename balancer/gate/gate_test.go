@@ -1,4 +1,4 @@
-package peer
+package gate
 
 import (
 	"fmt"
@@ -9,14 +9,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestGateRefillsWithTime(t *testing.T) {
+func TestRefillsWithTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate[string](Allowance{AtOnce: 10, PerSecond: 2, Burst: 3}, Allowance{AtOnce: 100, PerSecond: 100, Burst: 100})
+		g := New[string](Allowance{AtOnce: 10, PerSecond: 2, Burst: 3}, Allowance{AtOnce: 100, PerSecond: 100, Burst: 100})
 		pass := func(key string) bool {
-			if g.enter(key) != admitted {
+			if g.Enter(key) != Admitted {
 				return false
 			}
-			g.leave(key)
+			g.Leave(key)
 			return true
 		}
 		for i := range 3 {
@@ -24,7 +24,7 @@ func TestGateRefillsWithTime(t *testing.T) {
 				t.Errorf("%d of the burst was turned away", i)
 			}
 		}
-		if g.enter("a") != overOwn {
+		if g.Enter("a") != OverOwn {
 			t.Error("more than the burst passed")
 		}
 		if !pass("b") {
@@ -47,26 +47,26 @@ func TestGateRefillsWithTime(t *testing.T) {
 
 // The table of keys is bounded, but what is inside or over its allowance is
 // not forgotten.
-func TestGateForgetsOnlyTheIdle(t *testing.T) {
+func TestForgetsOnlyTheIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGate[int](Allowance{AtOnce: 1, PerSecond: 1, Burst: 1}, Allowance{AtOnce: 2 * keysMax, PerSecond: 1e9, Burst: 1e9})
-		if g.enter(-1) != admitted { // stays inside
+		g := New[int](Allowance{AtOnce: 1, PerSecond: 1, Burst: 1}, Allowance{AtOnce: 2 * keysMax, PerSecond: 1e9, Burst: 1e9})
+		if g.Enter(-1) != Admitted { // stays inside
 			t.Fatal("turned away")
 		}
 		for i := range keysMax - 1 {
-			if g.enter(i) != admitted {
+			if g.Enter(i) != Admitted {
 				t.Fatal("turned away")
 			}
-			g.leave(i)
+			g.Leave(i)
 		}
-		if g.enter(keysMax) != overTotal {
+		if g.Enter(keysMax) != OverTotal {
 			t.Error("the table grew over its limit")
 		}
 		time.Sleep(2 * time.Second)
-		if g.enter(keysMax) != admitted {
+		if g.Enter(keysMax) != Admitted {
 			t.Error("idle keys were not forgotten")
 		}
-		if g.enter(-1) != overOwn {
+		if g.Enter(-1) != OverOwn {
 			t.Error("a key was forgotten that is inside")
 		}
 		if len(g.usage) > 2 {
@@ -77,32 +77,32 @@ func TestGateForgetsOnlyTheIdle(t *testing.T) {
 
 // Whatever comes and goes: never more inside than allowed, and what is counted
 // is what is there.
-func TestGateNeverAdmitsTooMany(t *testing.T) {
+func TestNeverAdmitsTooMany(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		each := rapid.IntRange(1, 3).Draw(t, "each")
 		total := rapid.IntRange(1, 5).Draw(t, "total")
-		g := newGate[string](Allowance{each, 1e9, 1e9}, Allowance{total, 1e9, 1e9})
+		g := New[string](Allowance{each, 1e9, 1e9}, Allowance{total, 1e9, 1e9})
 		inside := map[string]int{}
 		all := 0
 		for range rapid.IntRange(0, 50).Draw(t, "steps") {
 			key := fmt.Sprint(rapid.IntRange(0, 4).Draw(t, "key"))
 			if rapid.Bool().Draw(t, "leave") && inside[key] > 0 {
-				g.leave(key)
+				g.Leave(key)
 				inside[key]--
 				all--
 				continue
 			}
-			want := admitted
+			want := Admitted
 			switch {
 			case inside[key] >= each:
-				want = overOwn
+				want = OverOwn
 			case all >= total:
-				want = overTotal
+				want = OverTotal
 			}
-			if got := g.enter(key); got != want {
+			if got := g.Enter(key); got != want {
 				t.Fatalf("%d of %d inside, %d of %d in total: got %v, want %v", inside[key], each, all, total, got, want)
 			}
-			if want == admitted {
+			if want == Admitted {
 				inside[key]++
 				all++
 			}
