@@ -23,7 +23,7 @@ import (
 //	retry SECONDS CMD...     run a command until it succeeds
 //	send udp|tcp PORT TEXT   send bytes to a port of the loopback
 //
-// and the files gossip.key and world.json, the simulated world of package stage.
+// the condition [root], and the files gossip.key and world.json, the simulated world of package stage.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
 	if _, _, err := stage.Build(t.Context(), bin); err != nil {
@@ -41,6 +41,12 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ports": ports, "retry": retry, "send": send,
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		RequireUniqueNames: true,
 	})

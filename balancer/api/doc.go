@@ -14,6 +14,6 @@
 //	POST /v1/pause     start no new move
 //	POST /v1/resume    start moves again
 //
-// Who may connect is decided by the mode and group of the socket. An error is
+// Who may ask for what is decided around it, see package access. An error is
 // answered by a status code and {"error": "..."}.
 package api

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -34,12 +31,11 @@ type Daemon interface {
 type Server struct {
 	daemon  atomic.Pointer[Daemon]
 	waiting atomic.Pointer[string]
-	log     *slog.Logger
 }
 
 // NewServer returns a server without a daemon.
-func NewServer(log *slog.Logger) *Server {
-	s := &Server{log: log}
+func NewServer() *Server {
+	s := &Server{}
 	s.Waiting("the daemon is starting")
 	return s
 }
@@ -49,24 +45,6 @@ func (s *Server) Show(d Daemon) { s.daemon.Store(&d) }
 
 // Waiting says what the daemon is waiting for.
 func (s *Server) Waiting(why string) { s.waiting.Store(&why) }
-
-// Run serves on the listener until ctx ends, and closes it.
-func (s *Server) Run(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the API on %s: %w", l.Addr(), err)
-	}
-	return nil
-}
 
 // Handler routes the API.
 func (s *Server) Handler() http.Handler {

@@ -143,16 +143,23 @@ type Peer struct {
 // API is what the virtbalance command and the web page talk to.
 type API struct {
 	Socket string
-	// SocketGroup owns the socket; empty means the daemon's own group.
-	SocketGroup string
-	// Listen is host:port of a second, read-only listener; empty means none.
+	// ReadGroup may look, ChangeGroup may look and change; empty means nobody,
+	// and the daemon's own group.
+	ReadGroup, ChangeGroup string
+	// Listen is host:port of a second listener, for reading; empty means none.
 	Listen string
+	// WebConfig is a file that demands TLS and authentication there, after which
+	// changes are permitted too; empty means neither.
+	WebConfig string
 }
 
 // Metrics is what Prometheus scrapes.
 type Metrics struct {
 	// Listen is host:port; empty means none.
 	Listen string
+	// WebConfig is a file that demands TLS and authentication there; empty means
+	// neither.
+	WebConfig string
 	// Domains turns on the gauges that carry a domain's name.
 	Domains bool
 }

@@ -94,10 +94,13 @@ func (c *Config) keys() []key {
 		{"peer.reserve_ttl", duration(&c.Peer.ReserveTTL), true},
 
 		{"api.socket", text(&c.API.Socket), false},
-		{"api.socket_group", text(&c.API.SocketGroup), false},
+		{"api.read_group", text(&c.API.ReadGroup), false},
+		{"api.change_group", text(&c.API.ChangeGroup), false},
 		{"api.listen", text(&c.API.Listen), false},
+		{"api.web_config", text(&c.API.WebConfig), false},
 
 		{"metrics.listen", text(&c.Metrics.Listen), false},
+		{"metrics.web_config", text(&c.Metrics.WebConfig), false},
 		{"metrics.domains", boolean(&c.Metrics.Domains), false},
 	}
 }

@@ -46,6 +46,7 @@ func (c Config) Validate() error {
 	c.Peer.validate(&f)
 	c.API.validate(&f)
 	address(&f, "metrics.listen", c.Metrics.Listen, optional)
+	webConfig(&f, "metrics.web_config", c.Metrics.WebConfig)
 	c.validatePorts(&f)
 	return errors.Join(f...)
 }
@@ -136,6 +137,12 @@ func (a API) validate(f *faults) {
 	// sun_path holds 108 bytes, the last of them zero (unix(7)).
 	f.when(!filepath.IsAbs(a.Socket) || len(a.Socket) > 107, "api.socket (%q) must be an absolute path of at most 107 bytes", a.Socket)
 	address(f, "api.listen", a.Listen, optional)
+	webConfig(f, "api.web_config", a.WebConfig)
+	f.when(a.WebConfig != "" && a.Listen == "", "api.web_config (%q) must not be set without api.listen: the socket asks the kernel who is there", a.WebConfig)
+}
+
+func webConfig(f *faults, key, path string) {
+	f.when(path != "" && !filepath.IsAbs(path), "%s (%q) must be an absolute path", key, path)
 }
 
 // validatePorts finds two listeners on one port.

@@ -21,7 +21,6 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/gossip"
 	"github.com/virtbalance/virtbalance/balancer/peer"
 	"github.com/virtbalance/virtbalance/balancer/sdnotify"
-	"github.com/virtbalance/virtbalance/metrics"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -55,18 +54,11 @@ func (d *daemon) run(ctx context.Context, cfg config.Config) error {
 
 	// What people and Prometheus look at comes first: it says what the daemon
 	// is waiting for.
-	server := api.NewServer(d.log.With("component", "api"))
-	socket, err := listenSocket(cfg.API)
-	if err != nil {
-		return err
-	}
-	g.Go(func() error { return server.Run(ctx, socket) })
+	server := api.NewServer()
 	d.observer = newObserver(cfg.Metrics.Domains)
-	if cfg.Metrics.Listen != "" {
-		handler := metrics.Handler(metrics.HandlerOptions{Registry: d.observer.registry, Healthy: d.healthy, Ready: d.ready, Log: d.log.With("component", "metrics")})
-		if err := listenHTTP(ctx, g, "metrics.listen", cfg.Metrics.Listen, handler); err != nil {
-			return errors.Join(err, socket.Close())
-		}
+	if err := d.listen(ctx, g, server); err != nil {
+		g.Go(func() error { return err }) // ends what listens already
+		return g.Wait()
 	}
 	// Started is not the same as balancing: libvirt may come up after us, and
 	// must not hold up the boot.

@@ -5,21 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/virtbalance/virtbalance/balancer/access"
+	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/config"
+	"github.com/virtbalance/virtbalance/metrics"
 )
 
-// listenSocket makes the unix socket, for its owner and group only. A socket
-// that a crash left behind is replaced; one that answers is not.
+// listenSocket makes the unix socket. A socket that a crash left behind is
+// replaced; one that answers is not.
+//
+// A file has one group. Where two may use the socket, everybody may connect, and
+// is judged by access.Groups then; where one is enough, others do not get as far.
 func listenSocket(cfg config.API) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
 		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
@@ -31,34 +35,98 @@ func listenSocket(cfg config.API) (net.Listener, error) {
 	if err := os.Remove(cfg.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
 	}
-	old := syscall.Umask(0o117) // nobody else gets in between making and chmod
+	mask := 0o117
+	if cfg.ReadGroup != "" {
+		mask = 0o111
+	}
+	old := syscall.Umask(mask) // nobody else gets in between making and chmod
 	l, err := net.Listen("unix", cfg.Socket)
 	syscall.Umask(old)
 	if err != nil {
 		return nil, fmt.Errorf("api.socket (%q): %w", cfg.Socket, err)
 	}
-	if cfg.SocketGroup != "" {
-		if err := chgrp(cfg.Socket, cfg.SocketGroup); err != nil {
-			return nil, errors.Join(fmt.Errorf("api.socket_group (%q): %w", cfg.SocketGroup, err), l.Close())
+	if cfg.ChangeGroup != "" && cfg.ReadGroup == "" {
+		if err := chgrp(cfg.Socket, cfg.ChangeGroup); err != nil {
+			return nil, errors.Join(fmt.Errorf("api.change_group (%q): %w", cfg.ChangeGroup, err), l.Close())
 		}
 	}
 	return l, nil
 }
 
-// listenHTTP serves handler on host:port until ctx ends.
-func listenHTTP(ctx context.Context, g *errgroup.Group, key, address string, handler http.Handler) error {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("%s (%q): %w", key, address, err)
+// apiGroups finds the groups that may use the socket.
+func apiGroups(cfg config.API) (access.Groups, error) {
+	g := access.Groups{Owner: uint32(os.Geteuid()), ReadersName: cfg.ReadGroup, ChangersName: cfg.ChangeGroup}
+	var err error
+	if cfg.ReadGroup != "" {
+		if g.Readers, err = groupID("api.read_group", cfg.ReadGroup); err != nil {
+			return g, err
+		}
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	context.AfterFunc(ctx, func() { _ = server.Close() })
+	if cfg.ChangeGroup != "" {
+		g.Changers, err = groupID("api.change_group", cfg.ChangeGroup)
+		return g, err
+	}
+	own := uint32(os.Getegid())
+	g.Changers, g.ChangersName = &own, strconv.FormatUint(uint64(own), 10)
+	if named, err := user.LookupGroupId(g.ChangersName); err == nil {
+		g.ChangersName = named.Name
+	}
+	return g, nil
+}
+
+func groupID(key, name string) (*uint32, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%q): %w", key, name, err)
+	}
+	id, err := strconv.ParseUint(g.Gid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("%s (%q): %w", key, name, err)
+	}
+	gid := uint32(id)
+	return &gid, nil
+}
+
+// listen opens everything that people and Prometheus look at.
+func (d *daemon) listen(ctx context.Context, g *errgroup.Group, server *api.Server) error {
+	log := d.log.With("component", "api")
+	groups, err := apiGroups(d.config.API)
+	if err != nil {
+		return err
+	}
+	socket, err := listenSocket(d.config.API)
+	if err != nil {
+		return err
+	}
 	g.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return access.ServeSocket(ctx, access.SocketOptions{Listener: socket, Handler: server.Handler(), Groups: groups, Log: log})
+	})
+	if a := d.config.API; a.Listen != "" {
+		err := listenWeb(ctx, g, "api", a.Listen, access.WebOptions{Handler: server.Handler(), Config: a.WebConfig, Log: log})
+		if err != nil {
 			return err
 		}
-		return nil
-	})
+	}
+	if m := d.config.Metrics; m.Listen != "" {
+		log := d.log.With("component", "metrics")
+		handler := metrics.Handler(metrics.HandlerOptions{Registry: d.observer.registry, Healthy: d.healthy, Ready: d.ready, Log: log})
+		return listenWeb(ctx, g, "metrics", m.Listen, access.WebOptions{Handler: handler, Config: m.WebConfig, Log: log})
+	}
+	return nil
+}
+
+// listenWeb serves on TCP until ctx ends. section is that of the configuration,
+// as errors name it.
+func listenWeb(ctx context.Context, g *errgroup.Group, section, address string, o access.WebOptions) error {
+	if _, err := access.WebDemands(o.Config); err != nil {
+		return fmt.Errorf("%s.web_config: %w", section, err)
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("%s.listen (%q): %w", section, address, err)
+	}
+	o.Listener = l
+	g.Go(func() error { return access.ServeWeb(ctx, o) })
 	return nil
 }
 
