@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -243,7 +244,7 @@ func TestOneUserCannotLockOutOthers(t *testing.T) {
 		conn := dial(flooder)
 		defer conn.Close()
 		_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		if _, err := conn.Read(make([]byte, 1)); err == io.EOF || isReset(err) {
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) || isReset(err) {
 			closed++
 		}
 	}
