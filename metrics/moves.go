@@ -65,6 +65,9 @@ func NewMoves(r prometheus.Registerer) *Moves {
 	} {
 		v.moves.WithLabelValues(result.String(), reason.String())
 	}
+	for _, phase := range []string{"new", "intent", "reserved", "started", "unknown"} {
+		v.phases.WithLabelValues(phase).Set(0)
+	}
 	v.idle()
 	return v
 }
