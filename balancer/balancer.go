@@ -45,6 +45,9 @@ type Balancer struct {
 	// remembering is held from asking for the memory until it is on disk, so
 	// that an older one never replaces a newer.
 	remembering sync.Mutex
+	// relabelling is held while the labels change: what the others are told and
+	// what is in force change together.
+	relabelling sync.Mutex
 	memory      *MemoryKeeper
 }
 
@@ -80,6 +83,10 @@ func (b *Balancer) Run(ctx context.Context) error {
 	var owner sync.WaitGroup
 	owner.Go(func() { b.own(owned) })
 
+	// An earlier life may have changed the labels.
+	if _, err := b.relabel(ctx, func(l Labels) ([]string, LabelChanges) { return l.Configured, l.Changes }); err != nil {
+		b.log.Warn("the labels of an earlier life are not told to the others", "err", err)
+	}
 	b.resume(ctx)
 	g.Go(func() error { return b.loop(ctx) })
 	err := g.Wait()

@@ -15,6 +15,10 @@ type Cluster interface {
 	// flags change.
 	Publish(policy.HostState)
 
+	// SetFacts tells the others that this host has changed. The error says why
+	// the facts cannot be told.
+	SetFacts(policy.HostFacts) error
+
 	// Hosts returns every other host that is a member now, with the time at
 	// which its state arrived. Hosts whose state has not arrived are left out.
 	Hosts() []policy.Host

@@ -21,7 +21,11 @@ import (
 // A Core has one owner; it is not safe for concurrent use.
 type Core struct {
 	tuning Tuning
-	facts  policy.HostFacts
+	// facts are this host's, with the labels that are in force; configured are
+	// those that the configuration gives it.
+	facts      policy.HostFacts
+	configured []string
+	labels     LabelChanges
 
 	estimator   policy.Estimator
 	utilization policy.Utilization
@@ -85,6 +89,8 @@ type Memory struct {
 	State    policy.State `json:"state"`
 	Paused   bool         `json:"paused"`
 	Cordoned bool         `json:"cordoned"`
+	// Labels are what an operator has changed in the configured ones.
+	Labels LabelChanges `json:"labels,omitzero"`
 	// Promises to domains that have not arrived: without them a target that was
 	// restarted would not know whose arrival to finish.
 	Promises []Promise `json:"promises,omitempty"`
@@ -94,12 +100,13 @@ type Memory struct {
 // remembered.
 func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 	c := &Core{
-		tuning: t, facts: facts,
+		tuning: t, facts: facts, configured: facts.Labels, labels: m.Labels,
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
 		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
 	}
+	c.facts.Labels = c.labels.apply(c.configured)
 	for _, p := range m.Promises {
 		r := p.Reservation
 		if r.Load != (policy.Load{}) {
@@ -121,7 +128,7 @@ func (c *Core) Retune(t Tuning) {
 func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
-	m := Memory{State: state, Paused: c.paused, Cordoned: c.cordoned}
+	m := Memory{State: state, Paused: c.paused, Cordoned: c.cordoned, Labels: c.labels}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
 		r, ok := c.ledger.Find(op)
@@ -305,6 +312,7 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 		Pressure: c.utilization.Pressure,
 		Promised: c.ledger.Unexpired(now).Promised(c.facts.ID),
 		Running:  len(c.domains),
+		Groups:   policy.GroupsOf(c.facts.ID, c.domains, c.ledger.Unexpired(now)),
 		Band:     policy.BandUnknown,
 	}
 	for _, d := range c.sample.Domains {
@@ -464,6 +472,7 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 			c.ledger = c.ledger.With(policy.Reservation{
 				Op: o.ID, Domain: o.Move.Domain, From: o.Move.From, To: o.Move.To,
 				Load:    policy.Load{CPU: o.Move.Load.CPU, Memory: o.Move.MemoryMax},
+				Groups:  o.Move.Groups,
 				Phase:   policy.Migrating,
 				Granted: o.Changed, Expires: now.Add(24 * time.Hour),
 			})
@@ -539,7 +548,7 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
 	}
 	c.ledger = c.ledger.With(policy.Reservation{
 		Op: r.Op, Domain: r.Move.Domain, From: r.Move.From, To: r.Move.To,
-		Load:  policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax},
+		Load: policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax}, Groups: r.Move.Groups,
 		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
 	})
 	c.arriving[r.Op] = arrival{domain: r.Move.Domain, from: r.Move.From, handoff: r.Handoff, heard: now}

@@ -66,4 +66,7 @@ type Inspector interface {
 	// Settle finishes an arrival on the target: what libvirt does not carry
 	// over is set here. It is idempotent.
 	Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error
+
+	// SetRules replaces the rules that a domain carries.
+	SetRules(ctx context.Context, id policy.DomainID, r policy.Rules) error
 }

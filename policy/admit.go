@@ -14,7 +14,10 @@ func (c Config) Admit(v View, m Move) Reason {
 	if !ok {
 		return HostStale
 	}
-	return c.admit(v.Now, v.counted(&target), v.Self, m.From, m.Booked())
+	if why := c.admit(v.Now, v.counted(&target), v.Self, m.From, m.Booked()); why != OK {
+		return why
+	}
+	return v.objection(&target, &m)
 }
 
 // admit answers for a load that comes from a host.

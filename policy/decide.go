@@ -55,19 +55,19 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	if self.Flags.Has(Draining) { // the operator's word, whatever the load
 		why, need = Drain, OK
 	}
-	misplaced := v.misplaces(&self)
-	if misplaced && why != Drain && c.gate(v, s, self, RuleBroken) == OK {
-		if rules := c.plan(v, s, d, RuleBroken); len(rules.Plan) > 0 || need != OK {
-			return rules.permitted(v), s
-		}
-	}
-	if hold := c.gate(v, s, self, why); hold != OK {
+	hold := cmp.Or(c.gate(v, s, self, why), need)
+	mend := why != Drain && c.misplaces(&v, &self) && c.gate(v, s, self, RuleBroken) == OK
+	if hold != OK && !mend {
 		return d.hold(v, hold), s
 	}
-	if need != OK {
-		return d.hold(v, need), s
+	rest := v
+	if mend {
+		rest, d = c.plan(rest, s, d, RuleBroken)
 	}
-	return c.plan(v, s, d, why).permitted(v), s
+	if hold == OK {
+		_, d = c.plan(rest, s, d, why)
+	}
+	return d.permitted(v), s
 }
 
 // permitted is the decision with what keeps its plan from being executed.
@@ -79,6 +79,10 @@ func (d Decision) permitted(v View) Decision {
 		d.Hold = PausedByOperator
 	case v.Conditions.Mode != AutoMode:
 		d.Hold = DryRun
+	default:
+		if dom, _ := v.Domain(d.Plan[0].Domain); dom.Override == ApproveMove && d.Plan[0].Why != Drain {
+			d.Hold = NeedsApproval
+		}
 	}
 	return d
 }
@@ -131,8 +135,9 @@ func (v *View) fresh(within time.Duration, enough int) int {
 }
 
 // plan moves domains in thought, best first, until the host needs no more
-// relief or the plan is full.
-func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
+// relief or the plan is full. It returns the view with them moved, save the one
+// that fills the plan.
+func (c Config) plan(v View, s State, d Decision, why Reason) (View, Decision) {
 	for len(d.Plan) < c.MaxMoves {
 		self, _ := v.Host(v.Self)
 		if len(d.Plan) > 0 && c.relieved(v, self, why) {
@@ -148,7 +153,7 @@ func (c Config) plan(v View, s State, d Decision, why Reason) Decision {
 			v = v.Apply(m)
 		}
 	}
-	return d
+	return v, d
 }
 
 // relieved reports whether the host needs no further move.

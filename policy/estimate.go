@@ -2,7 +2,6 @@ package policy
 
 import (
 	"math"
-	"strings"
 	"time"
 )
 
@@ -159,7 +158,7 @@ func (e *Estimator) Domain(c DomainCounters) Domain {
 		Demand:    Load{Memory: c.Memory},
 		MemoryMax: max(c.MemoryMax, c.Memory),
 		Obstacle:  obstacle(c),
-		Requires:  labels(c.Requires),
+		Rules:     c.Rules,
 		History:   c.History,
 	}
 	if est := e.domains[c.ID]; est != nil {
@@ -170,11 +169,6 @@ func (e *Estimator) Domain(c DomainCounters) Domain {
 		d.Wait = Fraction(est.wait.level)
 	}
 	return d
-}
-
-// labels splits a list at its commas.
-func labels(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // obstacle is what keeps a domain where it is, as its counters tell it.

@@ -19,7 +19,13 @@ func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
 	if why := obstruction(&d); why != OK {
 		return why
 	}
-	if !c.CooledDown(d.History, v.Now) {
+	rule := c.broken(&v, &self, &d)
+	switch {
+	case d.Override == NeverMove:
+		return PersonsOnly
+	case rule != LabelMissing && rule != AffinityGroup && v.rooted(&d):
+		return GroupHere
+	case (rule == OK || rule == AffinityGroup) && !c.CooledDown(d.History, v.Now):
 		return CoolingDown
 	}
 	if to == self.ID {
@@ -36,5 +42,8 @@ func (c Config) Explain(v View, s State, id DomainID, to HostID) Reason {
 		return closed[0].Reason
 	}
 	ch := &choice{view: v, state: s, from: self, why: Overload, open: open}
-	return c.refusal(ch, &candidate{domain: &d, cost: c.predict(&d)}, &open[0])
+	if rule != OK {
+		ch.why = RuleBroken // then it need not gain anything
+	}
+	return c.refusal(ch, &candidate{domain: &d, cost: c.predict(&d), wishes: c.wishes(&v, &d)}, &open[0])
 }

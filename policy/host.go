@@ -86,6 +86,8 @@ type HostState struct {
 	Outbound int `json:"outbound,omitempty"`
 	// Running counts active domains.
 	Running int `json:"running,omitempty"`
+	// Groups are those of which the host runs members, as far as they fit.
+	Groups GroupSet `json:"groups,omitzero"`
 
 	Band  Band      `json:"band"`
 	Flags HostFlags `json:"flags,omitempty"`
@@ -175,9 +177,8 @@ type Domain struct {
 
 	// Obstacle is why the domain cannot be moved at all; OK when it can.
 	Obstacle Reason `json:"obstacle,omitempty"`
-	// Requires are the labels that a host must have to run the domain. On a
-	// host that lacks one, the domain is moved whatever the load.
-	Requires []string `json:"requires,omitempty"`
+	// Rules are what its owner asks of its placement.
+	Rules
 	// Known is false until the load of the domain has been observed twice.
 	Known bool `json:"known"`
 

@@ -39,9 +39,11 @@ type Reservation struct {
 	To     HostID   `json:"to"`
 	// Load is booked in full: CPU as measured at the source, memory at its
 	// maximum.
-	Load    Load      `json:"load"`
-	Phase   Phase     `json:"phase"`
-	Granted time.Time `json:"granted"`
+	Load Load `json:"load"`
+	// Groups are those of the domain: they count as being on To.
+	Groups  []Membership `json:"groups,omitempty"`
+	Phase   Phase        `json:"phase"`
+	Granted time.Time    `json:"granted"`
 	// Arrived is when the domain began to run on the target, as far as that is
 	// known; zero before.
 	Arrived time.Time `json:"arrived,omitzero"`

@@ -21,6 +21,12 @@ type Move struct {
 	// Trend is the domain's, as its source sees it.
 	Trend MilliCPU `json:"trend_millis,omitempty"`
 
+	// Requires and Groups are the domain's. Joins name those affinity groups of
+	// which the source believes that they are on To.
+	Requires []string     `json:"requires,omitempty"`
+	Groups   []Membership `json:"groups,omitempty"`
+	Joins    []string     `json:"joins,omitempty"`
+
 	// Predicted utilization of the CPU before and after.
 	FromBefore Fraction `json:"from_before"`
 	FromAfter  Fraction `json:"from_after"`

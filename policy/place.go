@@ -63,20 +63,30 @@ func widest(open []target) Load {
 // The draw is random, weighted by what would be left free: were everybody to
 // choose the emptiest host, everybody would queue at the same door (Mitzenmacher,
 // "How useful is old information?", IEEE TPDS 2000). It is seeded by the view,
-// so the same view draws the same host.
+// so the same view draws the same host. Only hosts that grant the most of the
+// soft wishes of the domain's groups take part.
 func (c *Config) place(ch *choice, cand *candidate) (Move, bool) {
 	free := func(t *target) float64 { return 1 - float64(t.after(cand)) }
 	ch.able = ch.able[:0]
 	if overflows(cand.domain.booked(), ch.most) != OK {
 		return Move{}, false
 	}
-	total := 0.0
+	total, fewest := 0.0, 0
 	for i := range ch.open {
 		t := &ch.open[i]
-		if c.refusal(ch, cand, t) == OK {
-			ch.able = append(ch.able, t)
-			total += free(t)
+		if c.refusal(ch, cand, t) != OK {
+			continue
 		}
+		wishes := cand.unfulfilled(t.host)
+		switch {
+		case len(ch.able) > 0 && wishes > fewest:
+			continue
+		case wishes < fewest:
+			ch.able, total = ch.able[:0], 0
+		}
+		fewest = wishes
+		ch.able = append(ch.able, t)
+		total += free(t)
 	}
 	if len(ch.able) == 0 {
 		return Move{}, false
@@ -103,6 +113,8 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 		return overflow
 	case !d.welcomes(t.host):
 		return LabelMissing
+	case cand.ruledOut(t.host) != OK:
+		return cand.ruledOut(t.host)
 	case ch.state.backedOff(ch.view.Now, d.ID, t.host.ID):
 		return HostBackoff
 	}
@@ -148,26 +160,6 @@ func (c *Config) refusals(ch *choice, cand *candidate, verdicts []Verdict) []Ver
 	return verdicts
 }
 
-// welcomes reports whether the host has every label that the domain requires.
-func (d *Domain) welcomes(h *Host) bool {
-	for _, label := range d.Requires {
-		if !slices.Contains(h.Labels, label) {
-			return false
-		}
-	}
-	return true
-}
-
-// misplaces reports whether a domain of the view requires what its host is not.
-func (v *View) misplaces(self *Host) bool {
-	for i := range v.Domains {
-		if !v.Domains[i].welcomes(self) {
-			return true
-		}
-	}
-	return false
-}
-
 // newMove predicts what moving the candidate does to both hosts, as they are
 // now. The forecasts of both enter elsewhere: the source's into what relief is
 // sought, the target's into whether it admits.
@@ -181,6 +173,7 @@ func newMove(from *Host, t *target, cand *candidate, why Reason) Move {
 		ToBefore:   to.Used.Plus(to.Promised).Share(CPU, to.Capacity),
 		ToAfter:    t.after(cand),
 		Duration:   cand.cost,
+		Requires:   d.Requires, Groups: d.Groups, Joins: cand.joins(to),
 	}
 }
 
@@ -208,6 +201,18 @@ func newRandom(v View, d DomainID) *random {
 	mix(string(d))
 	r := random(h ^ uint64(v.Now.UnixNano()))
 	return &r
+}
+
+// mix64 is a hash of two words.
+func mix64(a, b string) uint64 {
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	h := uint64(offset)
+	for _, s := range [...]string{a, "\x00", b} {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * prime
+		}
+	}
+	return h
 }
 
 // float returns the next number in [0, 1).

@@ -30,6 +30,10 @@ func anyView(t *rapid.T) policy.View {
 			Memory: policy.Bytes(rapid.Float64Range(0, 1).Draw(t, "memory") * float64(h.Capacity.Memory)),
 		}
 		h.Inbound = rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "in")
+		h.Labels = anyLabels(t)
+		for range rapid.IntRange(0, 2).Draw(t, "group members") {
+			h.Groups = h.Groups.With(anyMembership(t))
+		}
 		h.Flags = rapid.SampledFrom([]policy.HostFlags{0, 0, 0, 0, policy.Cordoned, policy.Paused, policy.Blind}).Draw(t, "flags")
 		v.Hosts = append(v.Hosts, h)
 	}
@@ -48,6 +52,7 @@ func anyView(t *rapid.T) policy.View {
 		if n := rapid.IntRange(0, 3).Draw(t, "moves"); n > 0 {
 			d.History = policy.MoveHistory{Count: n, Last: start.Add(-time.Duration(rapid.IntRange(0, 200).Draw(t, "ago")) * time.Minute)}
 		}
+		d.Rules = anyRules(t)
 		v.Domains = append(v.Domains, d)
 	}
 	observe(&v)
@@ -86,11 +91,19 @@ func TestMovesAreSafe(t *testing.T) {
 				t.Fatalf("%+v moves what is not there to be moved", m)
 			}
 			moved[m.Domain] = true
-			if dom.Obstacle != policy.OK || !dom.Known {
+			if dom.Obstacle != policy.OK || !dom.Known || dom.Override == policy.NeverMove {
 				t.Errorf("%s cannot be moved (%v) and is", dom.ID, dom.Obstacle)
 			}
-			if !c.CooledDown(dom.History, v.Now) {
+			if m.Why != policy.RuleBroken && !c.CooledDown(dom.History, v.Now) {
 				t.Errorf("%s moves within its cooldown", dom.ID)
+			}
+			if m.Why != policy.RuleBroken && dom.Priority == policy.HighestPriority {
+				t.Errorf("%s moves without anybody waiting", dom.ID)
+			}
+			checkRules(t, v, dom, to, m)
+			if m.Why == policy.RuleBroken {
+				v = v.Apply(m)
+				continue // for a rule, load may become less even within the limits
 			}
 			before := max(from.Utilization(policy.CPU), to.Utilization(policy.CPU))
 			next := v.Apply(m)
@@ -234,6 +247,7 @@ func (f *fleet) view(self policy.HostID, now time.Time) policy.View {
 		for _, d := range f.domains {
 			if f.at[d.ID] == h.ID {
 				h.Used = h.Used.Plus(d.Demand)
+				h.Groups = h.Groups.With(d.Groups...)
 			}
 		}
 		v.Hosts = append(v.Hosts, h)

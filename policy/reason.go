@@ -25,6 +25,7 @@ const (
 	NoContention
 	Sustaining
 	DryRun
+	NeedsApproval
 	PausedByOperator
 	NoSample
 	StaleView
@@ -47,6 +48,9 @@ const (
 	Transient
 	PinnedDomain
 	IgnoredDomain
+	PersonsOnly
+	GroupHere
+	HighPriority
 	ManagedElsewhere
 	UnsafeStorage
 	NotMigratable
@@ -75,6 +79,9 @@ const (
 	StorageMissing
 	NetworkMissing
 	LabelMissing
+	AffinityGroup
+	AntiAffinityGroup
+	HostRulesUnknown
 	Unreachable
 	PreflightFailed
 	Unauthorized
@@ -116,6 +123,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},
 	DryRun:            {"dry_run", "the daemon is in dry-run mode"},
 	PausedByOperator:  {"paused", "an operator paused balancing"},
+	NeedsApproval:     {"needs_approval", "the domain moves only when a person agrees"},
 	NoSample:          {"no_sample", "there is no fresh sample of this host"},
 	StaleView:         {"stale_view", "too few of the hosts have been heard from lately"},
 	Alone:             {"alone", "no other host has been heard from"},
@@ -135,6 +143,9 @@ var reasonTexts = [reasonEnd]reasonText{
 	JobActive:        {"job_active", "another job is active on the domain"},
 	Transient:        {"transient", "transient domains are not moved by configuration"},
 	PinnedDomain:     {"pinned", "the domain is pinned to this host"},
+	PersonsOnly:      {"persons_only", "the domain moves only when a person moves it or drains its host"},
+	GroupHere:        {"group_here", "the domain's affinity group runs here"},
+	HighPriority:     {"high_priority", "the domain has the highest priority, and nobody here waits for a CPU"},
 	IgnoredDomain:    {"ignored", "the domain is to be left alone"},
 	ManagedElsewhere: {"managed_elsewhere", "another manager owns the domain"},
 	UnsafeStorage:    {"unsafe_storage", "the domain's storage is not safe to migrate with"},
@@ -162,6 +173,9 @@ var reasonTexts = [reasonEnd]reasonText{
 	MachineUnsupported: {"machine_unsupported", "the machine type is unknown there"},
 	StorageMissing:     {"storage_missing", "a disk is not reachable there at the same path"},
 	NetworkMissing:     {"network_missing", "a network or bridge does not exist there"},
+	AffinityGroup:      {"affinity", "the domain's affinity group runs elsewhere"},
+	AntiAffinityGroup:  {"anti_affinity", "a domain of its anti-affinity group runs there"},
+	HostRulesUnknown:   {"host_rules_unknown", "the host has not read the rules of all its domains yet"},
 	LabelMissing:       {"label_missing", "the host lacks a label that the domain requires"},
 	Unreachable:        {"unreachable", "the host's daemon did not answer"},
 	PreflightFailed:    {"preflight_failed", "the host could not check whether it can take the domain"},

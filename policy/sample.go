@@ -50,10 +50,10 @@ type DomainCounters struct {
 	Job Job
 	// Obstacle is why libvirt or its configuration forbids moving the domain.
 	Obstacle Reason
-	// Requires are the labels that a host must have to run the domain,
-	// separated by commas.
-	Requires string
-	History  MoveHistory
+	// Rules are what the owner asks of the domain's placement. Pin and Ignore
+	// are obstacles, too.
+	Rules   Rules
+	History MoveHistory
 }
 
 // Job is the part that a domain plays in a running migration.

@@ -14,12 +14,17 @@ type candidate struct {
 	// the migration is predicted to take.
 	relief MilliCPU
 	cost   time.Duration
+	// wishes are what its groups ask of a target.
+	wishes []wish
 }
 
-// better orders candidates: most relief per second of migration first, then
-// the smaller domain, then the ID.
+// better orders candidates: those that move by themselves before those that
+// somebody has to agree to, the lowest priority first, then most relief per
+// second of migration, then the smaller domain, then the ID.
 func better(a, b candidate) int {
 	return cmp.Or(
+		cmp.Compare(a.domain.Override, b.domain.Override),
+		cmp.Compare(a.domain.Priority, b.domain.Priority),
 		cmp.Compare(b.relief.perSecond(b.cost), a.relief.perSecond(a.cost)),
 		cmp.Compare(a.domain.Demand.CPU, b.domain.Demand.CPU),
 		cmp.Compare(a.domain.ID, b.domain.ID),
@@ -50,10 +55,14 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 		stays := obstruction(d)
 		switch {
 		case stays != OK || why == Drain:
+		case d.Override == NeverMove:
+			stays = PersonsOnly
 		case why == RuleBroken:
-			if d.welcomes(&self) {
-				stays = NotNeeded
-			}
+			stays = c.mending(&v, &self, d)
+		case v.rooted(d):
+			stays = GroupHere
+		case d.Priority >= HighestPriority && !c.contended(v):
+			stays = HighPriority
 		case !c.CooledDown(d.History, v.Now):
 			stays = CoolingDown
 		case d.Demand.CPU+d.Trend < smallest:
@@ -65,10 +74,39 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: stays})
 			continue
 		}
-		movable = append(movable, candidate{domain: d, relief: min(d.Demand.CPU+d.Trend, margin*excess), cost: c.predict(d)})
+		cand := candidate{domain: d, relief: min(d.Demand.CPU+d.Trend, margin*excess), cost: c.predict(d)}
+		if len(d.Groups) > 0 {
+			cand.wishes = c.wishes(&v, d)
+		}
+		movable = append(movable, cand)
 	}
 	slices.SortFunc(movable, better)
 	return movable, verdicts
+}
+
+// mending is why a domain is not moved for the sake of rules; OK when it breaks
+// one. That waits for no cooldown, save that a group gathers at leisure. What
+// would break another hard rule does not mend anything, but labels come first:
+// they say where a domain can run at all.
+func (c Config) mending(v *View, self *Host, d *Domain) Reason {
+	rule := c.broken(v, self, d)
+	switch {
+	case rule == OK:
+		return NotNeeded
+	case rule != LabelMissing && v.rooted(d) && rule != AffinityGroup:
+		return GroupHere
+	case rule == AffinityGroup && !c.CooledDown(d.History, v.Now):
+		return CoolingDown
+	default:
+		return OK
+	}
+}
+
+// contended reports whether somebody on the host waits for a CPU, which is what
+// it takes to move a domain of the highest priority.
+func (c Config) contended(v View) bool {
+	const worthALook = 0.05 // VMware's mark for "CPU ready" of a vCPU
+	return v.longestWait() >= cmp.Or(c.WaitHigh, worthALook)
 }
 
 // obstruction is why a domain cannot be moved, whatever for.

@@ -107,6 +107,7 @@ func (v View) Apply(m Move) View {
 			v.Hosts[i].Running--
 		case m.To:
 			v.Hosts[i].Promised = h.Promised.Plus(m.Booked())
+			v.Hosts[i].Groups = h.Groups.With(m.Groups...)
 			v.Hosts[i].Running++
 		}
 	}
@@ -147,6 +148,7 @@ func (v View) counted(h *Host) *Host {
 			told = &other
 		}
 		told.Promised = told.Promised.Plus(r.Load)
+		told.Groups = told.Groups.With(r.Groups...)
 		if r.Phase != SettlingIn {
 			told.Inbound++
 		}

@@ -11,7 +11,7 @@ import (
 
 // DigestMax is the most bytes that a digest of this version takes. Together
 // with the interval it decides how many hosts fit into memberlist's packets.
-const DigestMax = 48
+const DigestMax = 48 + 1 + 2*policy.GroupsTold
 
 // hostKey stands for a host in a digest: the first bytes of the SHA-256 of its
 // ID. Among 5000 hosts two share one with a probability of 4e-8; the second is
@@ -40,9 +40,11 @@ func keyOf(id policy.HostID) hostKey {
 //	1..3  domains running
 //	1     migrations in
 //	1     migrations out
+//	1     groups that follow; older versions end before this
+//	2 x   a group each: policy.GroupKey
 //
-// Numbers of variable length are unsigned varints: a usual digest has 30 bytes,
-// none has more than DigestMax. Capacity is a fact and rides in the meta.
+// Numbers of variable length are unsigned varints: a usual digest has 30 bytes
+// and two more for each group, none has more than DigestMax. Capacity is a fact and rides in the meta.
 // Fields are only ever appended: a receiver ignores what follows the fields
 // that it knows, and passes it on.
 type digest struct {
@@ -82,7 +84,32 @@ func (d digest) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, mebibytes(s.Promised.Memory))
 	b = binary.BigEndian.AppendUint16(b, tenThousandths(s.Pressure))
 	b = binary.AppendUvarint(b, clamp(s.Running, math.MaxUint16))
-	return append(b, byte(clamp(s.Inbound, math.MaxUint8)), byte(clamp(s.Outbound, math.MaxUint8)))
+	b = append(b, byte(clamp(s.Inbound, math.MaxUint8)), byte(clamp(s.Outbound, math.MaxUint8)))
+	return appendGroups(b, s.Groups)
+}
+
+func appendGroups(b []byte, groups policy.GroupSet) []byte {
+	count := len(b)
+	b = append(b, 0)
+	for _, k := range groups {
+		if k != 0 {
+			b = binary.BigEndian.AppendUint16(b, uint16(k))
+			b[count]++
+		}
+	}
+	return b
+}
+
+// groups reads groups; of a newer version's that tells more, the first.
+func (r *reader) groups() (groups policy.GroupSet) {
+	n := 0
+	for range r.byte() {
+		if k := policy.GroupKey(r.uint16()); k.Members() > 0 && n < len(groups) {
+			groups[n] = k
+			n++
+		}
+	}
+	return groups
 }
 
 // decodeDigest reads a record of this version or a newer one.
@@ -108,6 +135,9 @@ func decodeDigest(b []byte) (digest, error) {
 	s.Running = int(r.uvarint(math.MaxUint16))
 	s.Inbound = int(r.byte())
 	s.Outbound = int(r.byte())
+	if r.err == nil && len(r.b) > 0 { // what older versions do not tell
+		s.Groups = r.groups()
+	}
 	return d, r.err
 }
 

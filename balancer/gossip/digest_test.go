@@ -27,7 +27,15 @@ func drawState(t *rapid.T) policy.HostState {
 		Running:  rapid.IntRange(0, math.MaxUint16).Draw(t, "running"),
 		Band:     rapid.SampledFrom(policy.Bands()).Draw(t, "band"),
 		Flags:    policy.HostFlags(rapid.Uint16().Draw(t, "flags")),
+		Groups:   drawGroups(t),
 	}
+}
+
+func drawGroups(t *rapid.T) (groups policy.GroupSet) {
+	for i := range rapid.IntRange(0, policy.GroupsTold).Draw(t, "groups") {
+		groups[i] = policy.GroupKey(rapid.Uint16Min(4).Draw(t, "group"))
+	}
+	return groups
 }
 
 func TestDigestSurvivesTheWire(t *testing.T) {
@@ -48,7 +56,17 @@ func TestDigestSurvivesTheWire(t *testing.T) {
 				t.Fatalf("with %d bytes behind it: got %+v, %v\nwant %+v", len(tail), got, err, want)
 			}
 		}
+		// A version that told no groups ended before them.
+		older := want
+		older.state.Groups = policy.GroupSet{}
+		end := len(older.append(nil)) - 1
+		if got, err := decodeDigest(wire[:end]); err != nil || got != older {
+			t.Fatalf("without groups: got %+v, %v\nwant %+v", got, err, older)
+		}
 		for n := range wire {
+			if n == end {
+				continue
+			}
 			if _, err := decodeDigest(wire[:n]); err == nil {
 				t.Fatalf("the first %d of %d bytes passed for a digest", n, len(wire))
 			}
@@ -62,6 +80,9 @@ func TestDigestIsBoundedWhateverTheState(t *testing.T) {
 		Promised: policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
 		Pressure: policy.Fraction(math.Inf(1)), Running: math.MaxInt, Inbound: math.MaxInt, Outbound: math.MaxInt,
 		Band: math.MaxUint8, Flags: math.MaxUint16,
+	}
+	for i := range worst.Groups {
+		worst.Groups[i] = math.MaxUint16
 	}
 	wire := digest{epoch: math.MaxUint32, seq: math.MaxUint32, age: math.MaxInt64, goodbye: true, state: worst}.append(nil)
 	if len(wire) != DigestMax {

@@ -23,6 +23,7 @@ const (
 	movesMax  = 10_000
 	nameMax   = 256
 	labelsMax = 64
+	groupsMax = 64
 	xmlMax    = 400 << 10
 	// A guest has a few disks, each with its chain of backing files.
 	filesMax                 = 1024
@@ -94,12 +95,27 @@ func validMove(m policy.Move) error {
 		between("move.memory_max_bytes", m.MemoryMax, 1, memoryMax),
 		between("move.vcpus", m.VCPUs, 0, vcpusMax),
 		between("move.trend_millis", m.Trend, -cpuMax, cpuMax),
+		between("move.requires", len(m.Requires), 0, labelsMax),
+		between("move.groups", len(m.Groups), 0, groupsMax),
+		between("move.joins", len(m.Joins), 0, groupsMax),
 		fraction("move.from_before", m.FromBefore),
 		fraction("move.from_after", m.FromAfter),
 		fraction("move.to_before", m.ToBefore),
 		fraction("move.to_after", m.ToAfter),
 		between("move.duration_ns", m.Duration, 0, durationMax),
 	)
+	for i := 0; err == nil && i < len(m.Requires); i++ {
+		err = text("move.requires", m.Requires[i], nameMax)
+	}
+	for i := 0; err == nil && i < len(m.Groups); i++ {
+		err = first(
+			text("move.groups.rule", string(m.Groups[i].Rule), nameMax),
+			text("move.groups.group", m.Groups[i].Group, nameMax),
+		)
+	}
+	for i := 0; err == nil && i < len(m.Joins); i++ {
+		err = text("move.joins", m.Joins[i], nameMax)
+	}
 	if err == nil && m.From == m.To {
 		err = fmt.Errorf("move.from and move.to are both %q", m.From)
 	}

@@ -57,7 +57,7 @@ func (d *daemon) reloadOnce(ctx context.Context) error {
 	changes, needRestart := config.Reloadable(d.config, next)
 	d.config = live
 	d.level.Set(live.LogLevel)
-	if err := d.gossip.SetFacts(d.complete(d.facts)); err != nil {
+	if err := b.ConfigureLabels(ctx, live.Host.Labels); err != nil {
 		return err
 	}
 	if err := b.Retune(ctx, tuning(live)); err != nil {

@@ -184,3 +184,7 @@ func (r remote) Preflight(ctx context.Context, d hypervisor.Description) (policy
 func (r remote) Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error {
 	return r.c.call(ctx, request{Call: callSettle, Host: r.host, Domain: id, Handoff: &h}, nil, nil)
 }
+
+func (r remote) SetRules(ctx context.Context, id policy.DomainID, rules policy.Rules) error {
+	return r.c.call(ctx, request{Call: callSetRules, Host: r.host, Domain: id, Rules: &rules}, nil, nil)
+}

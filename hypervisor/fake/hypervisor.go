@@ -30,6 +30,7 @@ type driver interface {
 	Describe(ctx context.Context, id policy.DomainID) (hypervisor.Description, error)
 	Preflight(ctx context.Context, d hypervisor.Description) (policy.Reason, string)
 	Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error
+	SetRules(ctx context.Context, id policy.DomainID, r policy.Rules) error
 }
 
 // local reaches a world of this process.
@@ -191,4 +192,11 @@ func (l local) Preflight(ctx context.Context, d hypervisor.Description) (policy.
 
 func (l local) Settle(ctx context.Context, id policy.DomainID, x hypervisor.Handoff) error {
 	return l.ask(ctx, func() error { return l.w.handOff(l.h, id, x) })
+}
+
+func (l local) SetRules(ctx context.Context, id policy.DomainID, r policy.Rules) error {
+	if err := r.Validate(); err != nil {
+		return fmt.Errorf("rules of %s: %w", id, err)
+	}
+	return l.ask(ctx, func() error { return l.w.setRules(l.h, id, r) })
 }

@@ -82,7 +82,13 @@ func (i *instance) counters() policy.DomainCounters {
 		ID: i.dom.id, Name: spec.Name, State: i.state, VCPUs: spec.VCPUs,
 		Memory: policy.Bytes(spec.Memory), MemoryMax: policy.Bytes(spec.MemoryMax),
 		StatsKnown: !i.dom.statsHidden,
-		Job:        i.job, Obstacle: spec.Obstacle, History: i.history,
+		Job:        i.job, Obstacle: spec.Obstacle, Rules: spec.Rules.Clone(), History: i.history,
+	}
+	switch {
+	case c.Rules.Ignore:
+		c.Obstacle = policy.IgnoredDomain
+	case c.Rules.Pin:
+		c.Obstacle = policy.PinnedDomain
 	}
 	if c.StatsKnown {
 		c.CPUTime, c.Wait = i.used.duration(), i.waited.duration()
@@ -170,6 +176,16 @@ func (w *World) handOff(h *host, id policy.DomainID, x hypervisor.Handoff) error
 	if def != nil {
 		def.history, def.autostart = x.History, x.Autostart
 	}
+	return nil
+}
+
+// setRules writes the rules into the metadata of the domain, which both of its
+// definitions share here.
+func (w *World) setRules(h *host, id policy.DomainID, r policy.Rules) error {
+	if h.instance(id) == nil && h.defined[id] == nil {
+		return fmt.Errorf("rules of %s: %w", id, ErrNoDomain)
+	}
+	w.domainByID[id].spec.Rules = r.Clone()
 	return nil
 }
 

@@ -193,6 +193,11 @@ func (s *Server) call(ctx context.Context, r request, progress func(policy.Progr
 			return nil, errors.New("settle: handoff is missing")
 		}
 		return nil, h.Settle(ctx, r.Domain, *r.Handoff)
+	case callSetRules:
+		if r.Rules == nil {
+			return nil, errors.New("set_rules: rules are missing")
+		}
+		return nil, h.SetRules(ctx, r.Domain, *r.Rules)
 	default:
 		return nil, fmt.Errorf("call %q is unknown", r.Call)
 	}

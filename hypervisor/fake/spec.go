@@ -102,8 +102,10 @@ type DomainSpec struct {
 	Off       bool `json:"off,omitempty"`
 
 	// Obstacle is what samples report as a reason not to move it.
-	Obstacle policy.Reason      `json:"obstacle,omitzero"`
-	History  policy.MoveHistory `json:"history,omitzero"`
+	Obstacle policy.Reason `json:"obstacle,omitzero"`
+	// Rules are in its metadata.
+	policy.Rules
+	History policy.MoveHistory `json:"history,omitzero"`
 
 	// What a host must have to run it. CPU is a model, or "host-passthrough".
 	CPU      string   `json:"cpu,omitempty"`
@@ -175,6 +177,9 @@ func (s Spec) Validate() error {
 		fault(d.Transient && d.Off, "domains[%d] cannot be both transient and off", i)
 		if err := d.Demand.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("domains[%d].demand: %w", i, err))
+		}
+		if err := d.Rules.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("domains[%d]: %w", i, err))
 		}
 		domains[d.Name] = true
 	}

@@ -27,6 +27,7 @@ const (
 	callDescribe  = "describe"
 	callPreflight = "preflight"
 	callSettle    = "settle"
+	callSetRules  = "set_rules"
 	callDo        = "do"
 	callReport    = "report"
 )
@@ -40,6 +41,7 @@ type request struct {
 	Transfer    *hypervisor.Transfer    `json:"transfer,omitempty"`
 	Description *hypervisor.Description `json:"description,omitempty"`
 	Handoff     *hypervisor.Handoff     `json:"handoff,omitempty"`
+	Rules       *policy.Rules           `json:"rules,omitempty"`
 	Action      *Action                 `json:"action,omitempty"`
 }
 

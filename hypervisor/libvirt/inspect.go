@@ -112,7 +112,7 @@ func (h *Hypervisor) newSubject(def definition, qemu uint32) *subject {
 		return s
 	}
 	s.rules, s.others, s.fault = readMetadata(def.xml)
-	if errors.Is(s.fault, errHistory) {
+	if errors.Is(s.fault, errHistory) && !errors.Is(s.fault, errRule) {
 		s.fault = nil // ours to write, and no reason to keep the domain here
 	}
 	return s
@@ -158,7 +158,8 @@ func (h *Hypervisor) inspectDomains(ctx context.Context, s *session) {
 				h.known.postponed(id, began)
 				continue
 			}
-			h.known.learned(id, began, f, plausible(r.history, began))
+			r.history = plausible(r.history, began)
+			h.known.learned(id, began, f, r)
 		}
 		select {
 		case <-ctx.Done():

@@ -199,42 +199,17 @@ func settle(d *lv.Domain, handoff hypervisor.Handoff) error {
 			}
 		}
 	}
-	active, err := d.IsActive()
-	if err != nil {
-		return err
-	}
-	// What runs and what is defined each have their own copy.
-	if active {
-		if err := writeHistory(d, handoff.History, lv.DOMAIN_AFFECT_LIVE); err != nil {
-			return err
-		}
-	}
-	if persistent {
-		return writeHistory(d, handoff.History, lv.DOMAIN_AFFECT_CONFIG)
-	}
-	return nil
+	return onCopies(d, func(where lv.DomainModificationImpact) error {
+		return writeHistory(d, handoff.History, where)
+	})
 }
 
 // writeHistory replaces the history in one copy of the domain's metadata and
 // leaves everything else in it as it is.
 func writeHistory(d *lv.Domain, history policy.MoveHistory, where lv.DomainModificationImpact) error {
-	var r rules
-	old, err := d.GetMetadata(lv.DOMAIN_METADATA_ELEMENT, metadataURI, where)
-	switch {
-	case err == nil:
-		r, err = parseRules(old)
-		if err != nil && !errors.Is(err, errHistory) {
-			return err // do not replace what a person may have written
-		}
-	case !hasCode(err, lv.ERR_NO_DOMAIN_METADATA):
-		return fmt.Errorf("read the metadata: %w", err)
-	}
-	if sameHistory(r.history, history) {
-		return nil
-	}
-	r.history = history
-	if err := d.SetMetadata(lv.DOMAIN_METADATA_ELEMENT, r.element(), metadataKey, metadataURI, where); err != nil {
-		return fmt.Errorf("write the metadata: %w", err)
-	}
-	return nil
+	return editMetadata(d, where, func(r *rules, _ error) (bool, error) {
+		changed := !sameHistory(r.history, history)
+		r.history = history
+		return changed, nil
+	})
 }

@@ -19,12 +19,17 @@ import (
 //	<metadata>
 //	  <virtbalance:domain xmlns:virtbalance="https://virtbalance.org/domain/1">
 //	    <pin/>
+//	    <requires label="ssd"/>
+//	    <anti-affinity group="db"/>
+//	    <affinity group="shop" strength="soft"/>
+//	    <priority value="5"/>
+//	    <override mode="approve"/>
 //	    <moved last="2026-05-04T03:02:01Z" from="6d4f3e0e-…" count="2"/>
 //	  </virtbalance:domain>
 //	</metadata>
 //
-// <pin/> keeps the domain on its host, <ignore/> makes it none of our
-// business, <moved/> is written by us. Children count whether they are in our
+// <moved/> is written by us, the others say what policy.Rules does. Children
+// count whether they are in our
 // namespace or in none (virsh metadata --set leaves them in none). A child
 // that this version does not know means nothing to it and is kept as it is
 // when <moved/> is written, so that an older version takes nothing from a
@@ -45,6 +50,9 @@ var (
 	errMetadata = errors.New("virtbalance metadata")
 	// errHistory is the part of it that we write ourselves, and may replace.
 	errHistory = errors.New("the history in it cannot be read")
+	// errRule is a rule that a person has written wrongly: the domain stays
+	// where it is until it is mended.
+	errRule = errors.New("a rule in it makes no sense")
 )
 
 // uuidForm is what a host ID looks like. Anybody who may define a domain can
@@ -53,10 +61,10 @@ var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // rules are our metadata of one domain.
 type rules struct {
-	pin, ignore bool
-	history     policy.MoveHistory
-	// rest are the children that this version does not know, as XML that
-	// means the same wherever it stands.
+	policy.Rules
+	history policy.MoveHistory
+	// rest are the children that this version does not know or understand, as
+	// XML that means the same wherever it stands.
 	rest string
 }
 
@@ -92,9 +100,17 @@ func readRules(d *xml.Decoder) (rules, error) {
 		}
 		switch name {
 		case "pin":
-			r.pin, err = true, d.Skip()
+			r.Pin, err = true, d.Skip()
 		case "ignore":
-			r.ignore, err = true, d.Skip()
+			r.Ignore, err = true, d.Skip()
+		case "requires", "affinity", "anti-affinity", "priority", "override":
+			fault := readRule(&r.Rules, name, child.Attr)
+			if fault == nil {
+				err = d.Skip()
+				break
+			}
+			faults = append(faults, fmt.Errorf("%w: %w: <%s/>: %w", errMetadata, errRule, name, fault))
+			err = copyElement(&rest, d, child, "", 0) // for a person to mend
 		case "moved":
 			var fault error
 			if r.history, fault = parseMoved(child.Attr); fault != nil {
@@ -165,12 +181,7 @@ func parseMoved(attrs []xml.Attr) (policy.MoveHistory, error) {
 func (r rules) element() string {
 	var b strings.Builder
 	b.WriteString("<domain>")
-	if r.pin {
-		b.WriteString("<pin/>")
-	}
-	if r.ignore {
-		b.WriteString("<ignore/>")
-	}
+	writeRules(&b, r.Rules)
 	if h := r.history; h != (policy.MoveHistory{}) {
 		b.WriteString("<moved")
 		if !h.Last.IsZero() {
@@ -233,7 +244,7 @@ func readSections(d *xml.Decoder) (rules, []string, error) {
 		}
 		if child.Name.Space == metadataURI {
 			r, err = readRules(d)
-			if err != nil && !errors.Is(err, errHistory) {
+			if err != nil && !errors.Is(err, errHistory) && !errors.Is(err, errRule) {
 				return r, others, err // d may stand anywhere
 			}
 			fault = err

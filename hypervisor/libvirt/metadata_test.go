@@ -2,6 +2,7 @@ package libvirt
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,15 +18,17 @@ func TestParseRules(t *testing.T) {
 	last := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
 	history := policy.MoveHistory{Last: last, From: someHost, Count: 2}
 	moved := `<moved last="2026-05-04T03:02:01Z" from="` + strings.ToUpper(string(someHost)) + `" count="2"/>`
+	pinned := rules{Rules: policy.Rules{Pin: true}}
+	groups := func(g ...policy.Membership) rules { return rules{Rules: policy.Rules{Groups: g}} }
 	for _, c := range []struct {
 		name, in string
 		want     rules
-		fault    error // errHistory, or errMetadata for anything else
+		fault    error // errHistory, errRule, or errMetadata for anything else
 	}{
 		{"empty", `<domain/>`, rules{}, nil},
-		{"libvirt's own form", `<v:domain xmlns:v="https://virtbalance.org/domain/1"><v:pin/></v:domain>`, rules{pin: true}, nil},
-		{"virsh metadata --set", `<v:rules xmlns:v="https://virtbalance.org/domain/1"><ignore/></v:rules>`, rules{ignore: true}, nil},
-		{"default namespace", `<domain xmlns="https://virtbalance.org/domain/1"><pin/>` + moved + `</domain>`, rules{pin: true, history: history}, nil},
+		{"libvirt's own form", `<v:domain xmlns:v="https://virtbalance.org/domain/1"><v:pin/></v:domain>`, pinned, nil},
+		{"virsh metadata --set", `<v:rules xmlns:v="https://virtbalance.org/domain/1"><ignore/></v:rules>`, rules{Rules: policy.Rules{Ignore: true}}, nil},
+		{"default namespace", `<domain xmlns="https://virtbalance.org/domain/1"><pin/>` + moved + `</domain>`, rules{Rules: policy.Rules{Pin: true}, history: history}, nil},
 		{"somebody else's pin", `<domain xmlns:o="urn:o"><o:pin/></domain>`, rules{rest: `<pin xmlns="urn:o"></pin>`}, nil},
 		{
 			"unknown children are kept and made independent",
@@ -34,23 +37,40 @@ func TestParseRules(t *testing.T) {
 				`<n xmlns="urn:o" xmlns:n0="urn:o" n0:k="1"><plain xmlns=""></plain></n>`},
 			nil,
 		},
+		{"labels", `<domain><requires label="ssd"/><requires label=" rack=b4 "/><requires label="ssd"/></domain>`,
+			rules{Rules: policy.Rules{Requires: []string{"ssd", "rack=b4"}}}, nil},
+		{"groups", `<domain><affinity group="shop" strength="soft"/><anti-affinity group="db"/><anti-affinity group="web" strength="hard"/></domain>`,
+			groups(policy.Membership{Rule: policy.Affinity, Group: "shop", Soft: true},
+				policy.Membership{Rule: policy.AntiAffinity, Group: "db"}, policy.Membership{Rule: policy.AntiAffinity, Group: "web"}), nil},
+		{"a group twice is as hard as it gets", `<domain><affinity group="a" strength="soft"/><affinity group="a"/></domain>`,
+			groups(policy.Membership{Rule: policy.Affinity, Group: "a"}), nil},
+		{"priority and mode", `<domain><priority value="-3"/><override mode="never"/></domain>`,
+			rules{Rules: policy.Rules{Priority: -3, Override: policy.NeverMove}}, nil},
+		{"rules that make no sense are kept", `<domain><pin/><priority value="urgent"/><affinity/></domain>`,
+			rules{Rules: policy.Rules{Pin: true}, rest: `<priority value="urgent"></priority><affinity></affinity>`}, errRule},
+		{"an unknown strength", `<domain><affinity group="a" strength="medium"/></domain>`,
+			rules{rest: `<affinity group="a" strength="medium"></affinity>`}, errRule},
+		{"a priority beyond", `<domain><priority value="11"/></domain>`, rules{rest: `<priority value="11"></priority>`}, errRule},
+		{"a label of two words", `<domain><requires label="a b"/></domain>`, rules{rest: `<requires label="a b"></requires>`}, errRule},
+		{"an unknown mode", `<domain><override mode="sometimes"/></domain>`, rules{rest: `<override mode="sometimes"></override>`}, errRule},
 		{"an unknown attribute of moved", `<domain><moved count="1" colour="red"/></domain>`, rules{history: policy.MoveHistory{Count: 1}}, nil},
-		{"a bad time", `<domain><moved last="yesterday"/><pin/></domain>`, rules{pin: true}, errHistory},
+		{"a bad time", `<domain><moved last="yesterday"/><pin/></domain>`, pinned, errHistory},
 		{"a year that cannot be", `<domain><moved last="9999-01-01T00:00:00Z"/></domain>`, rules{}, errHistory},
 		{"a negative count", `<domain><moved count="-1"/></domain>`, rules{}, errHistory},
 		{"a huge count", `<domain><moved count="100000000"/></domain>`, rules{}, errHistory},
 		{"no host", `<domain><moved from="h1"/></domain>`, rules{}, errHistory},
-		{"not XML", `<domain><pin></domain>`, rules{pin: true}, errMetadata},
+		{"not XML", `<domain><pin></domain>`, pinned, errMetadata},
 		{"nothing", ``, rules{}, errMetadata},
 		{"too long", `<domain><a>` + strings.Repeat("x", metadataMax) + `</a></domain>`, rules{}, errMetadata},
 		{"too deep", `<domain>` + strings.Repeat("<a>", 40) + strings.Repeat("</a>", 40) + `</domain>`, rules{}, errMetadata},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parseRules(c.in)
-			if !errors.Is(err, c.fault) || errors.Is(err, errHistory) != errors.Is(c.fault, errHistory) {
+			if !errors.Is(err, c.fault) || errors.Is(err, errHistory) != errors.Is(c.fault, errHistory) ||
+				errors.Is(err, errRule) != errors.Is(c.fault, errRule) {
 				t.Errorf("error: %v, want %v", err, c.fault)
 			}
-			if got != c.want {
+			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got  %+v\nwant %+v", got, c.want)
 			}
 		})
@@ -69,7 +89,7 @@ func TestReadMetadata(t *testing.T) {
 	  <devices><metadata><ignore xmlns="https://virtbalance.org/domain/1"/></metadata></devices>
 	</domain>`
 	r, others, err := readMetadata(def)
-	if err != nil || !r.pin || r.ignore {
+	if err != nil || !r.Pin || r.Ignore {
 		t.Errorf("rules: %+v, %v", r, err)
 	}
 	if len(others) != 1 || others[0] != "http://openstack.org/xmlns/libvirt/nova/1.1" {
@@ -82,7 +102,7 @@ func TestReadMetadata(t *testing.T) {
 
 func TestMetadataRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := rules{pin: rapid.Bool().Draw(t, "pin"), ignore: rapid.Bool().Draw(t, "ignore")}
+		in := rules{Rules: anyRules(t)}
 		if rapid.Bool().Draw(t, "moved") {
 			in.history = policy.MoveHistory{
 				Last:  time.Unix(rapid.Int64Range(946_684_800, 7_258_118_400).Draw(t, "last"), 0).UTC(),
@@ -100,10 +120,29 @@ func TestMetadataRoundTrip(t *testing.T) {
 			in.rest = with.rest
 		}
 		out, err := parseRules(in.element())
-		if err != nil || out != in {
+		if err != nil || !reflect.DeepEqual(out, in) {
 			t.Fatalf("%+v became %+v by way of %s: %v", in, out, in.element(), err)
 		}
 	})
+}
+
+func anyRules(t *rapid.T) policy.Rules {
+	word := rapid.StringMatching(`[a-z0-9=._-]{1,20}`)
+	r := policy.Rules{
+		Pin: rapid.Bool().Draw(t, "pin"), Ignore: rapid.Bool().Draw(t, "ignore"),
+		Priority: policy.Priority(rapid.IntRange(-10, 10).Draw(t, "priority")),
+		Override: rapid.SampledFrom(policy.Overrides()).Draw(t, "override"),
+	}
+	for _, label := range rapid.SliceOfNDistinct(word, 0, policy.RequiresMax, rapid.ID[string]).Draw(t, "labels") {
+		r.Requires = append(r.Requires, label)
+	}
+	for _, group := range rapid.SliceOfNDistinct(word, 0, policy.MembershipsMax, rapid.ID[string]).Draw(t, "groups") {
+		r.Groups = append(r.Groups, policy.Membership{
+			Rule:  rapid.SampledFrom([]policy.GroupRule{policy.Affinity, policy.AntiAffinity}).Draw(t, "rule"),
+			Group: group, Soft: rapid.Bool().Draw(t, "soft"),
+		})
+	}
+	return r
 }
 
 func escaped(s string) string {
@@ -121,23 +160,24 @@ func FuzzMetadata(f *testing.F) {
 		`<domain><moved last="2026-05-04T03:02:01Z" from="6d4f3e0e-0000-4000-8000-000000000001" count="2"/></domain>`,
 		`<domain xmlns:o="urn:o"><o:a o:b="c" xml:lang="de">x<d xmlns="e"/></o:a><!-- c --><?p?></domain>`,
 		`<a><b:c d:e="f"/></a>`,
+		`<domain><requires label="a"/><affinity group="g" strength="soft"/><priority value="3"/><override mode="x" y="z"/></domain>`,
 		`<v:domain xmlns:v="w"><v:0/></v:domain>`,
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
 		first, err := parseRules(in)
-		if err != nil && !errors.Is(err, errHistory) {
+		if err != nil && !errors.Is(err, errHistory) && !errors.Is(err, errRule) {
 			return
 		}
 		second, err := parseRules(first.element())
-		if err != nil {
+		if err != nil && !errors.Is(err, errRule) {
 			if len(first.element()) > metadataMax {
 				return // escaping made it longer
 			}
 			t.Fatalf("%q was accepted, and rewritten as %q is not: %v", in, first.element(), err)
 		}
-		if second != first {
+		if !reflect.DeepEqual(second, first) {
 			t.Fatalf("%q became %q", first.element(), second.element())
 		}
 	})

@@ -65,9 +65,9 @@ func understood(s *subject) finding {
 
 func ownRules(s *subject) finding {
 	switch {
-	case s.rules.ignore:
+	case s.rules.Ignore:
 		return because(policy.IgnoredDomain, "its metadata says <ignore/>")
-	case s.rules.pin:
+	case s.rules.Pin:
 		return because(policy.PinnedDomain, "its metadata says <pin/>")
 	default:
 		return finding{}

@@ -31,7 +31,7 @@ type knowledge struct {
 	inspected time.Time // zero: never, or not since changed
 	changed   time.Time // when an event last said that something is different
 	verdict   finding
-	history   policy.MoveHistory
+	rules     rules
 
 	job    policy.Job
 	asked  time.Time // when the job was asked for; zero: never
@@ -103,7 +103,8 @@ func (r *registry) observe(records []domainStats) []policy.DomainCounters {
 		k.state, k.reason = rec.State, rec.reason
 		next[rec.ID] = k
 		c := k.complete(rec)
-		c.Job, c.Obstacle, c.History = k.currentJob(), k.verdict.Reason, k.history
+		c.Job, c.Obstacle = k.currentJob(), k.verdict.Reason
+		c.Rules, c.History = k.rules.Rules, k.rules.history
 		domains = append(domains, c)
 	}
 	r.domains = next
@@ -196,14 +197,14 @@ func (r *registry) due(now time.Time) []policy.DomainID {
 
 // learned stores what an inspection that began at began has found. If the
 // domain has changed since, it stays due.
-func (r *registry) learned(id policy.DomainID, began time.Time, f finding, history policy.MoveHistory) {
+func (r *registry) learned(id policy.DomainID, began time.Time, f finding, found rules) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k := r.domains[id]
 	if k == nil {
 		return
 	}
-	k.verdict, k.history = f, history
+	k.verdict, k.rules = f, found
 	if !k.changed.After(began) {
 		k.inspected = began
 	}

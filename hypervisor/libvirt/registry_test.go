@@ -29,8 +29,8 @@ func TestRegistryKeepsWhatIsKnownUntilItChanges(t *testing.T) {
 		t.Fatalf("due: %v", due)
 	}
 	history := policy.MoveHistory{Count: 3}
-	r.learned("a", now, finding{}, history)
-	r.learned("b", now, finding{policy.HasSnapshot, "one"}, policy.MoveHistory{})
+	r.learned("a", now, finding{}, rules{history: history})
+	r.learned("b", now, finding{policy.HasSnapshot, "one"}, rules{})
 	d := r.observe(records("b", "a"))
 	if d[0].Obstacle != policy.HasSnapshot || d[1].Obstacle != policy.OK || d[1].History != history {
 		t.Errorf("after the inspection: %+v", d)
@@ -43,7 +43,7 @@ func TestRegistryKeepsWhatIsKnownUntilItChanges(t *testing.T) {
 	}
 	// An event while an inspection runs makes its answer outdated at once.
 	r.outdated("a", now.Add(2*time.Second))
-	r.learned("a", now.Add(time.Second), finding{}, history)
+	r.learned("a", now.Add(time.Second), finding{}, rules{history: history})
 	if due := r.due(now.Add(3 * time.Second)); !slices.Equal(due, []policy.DomainID{"a"}) {
 		t.Errorf("due after an event: %v", due)
 	}
@@ -58,7 +58,7 @@ func TestAFailedInspectionKeepsTheVerdictAndIsTriedAgain(t *testing.T) {
 	r := newRegistry(time.Hour)
 	now := time.Now()
 	r.observe(records("a"))
-	r.learned("a", now, finding{policy.HasSnapshot, "one"}, policy.MoveHistory{})
+	r.learned("a", now, finding{policy.HasSnapshot, "one"}, rules{})
 	r.forget()
 	now = time.Now()
 	r.postponed("a", now)

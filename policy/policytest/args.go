@@ -77,6 +77,19 @@ func (a *args) list(key string) []string {
 	return strings.Split(v, ",")
 }
 
+// memberships takes the groups that are named under their rules.
+func (a *args) memberships() []policy.Membership {
+	var all []policy.Membership
+	for _, rule := range []policy.GroupRule{policy.Affinity, policy.AntiAffinity} {
+		for _, strength := range []string{"", "soft-"} {
+			for _, group := range a.list(strength + string(rule)) {
+				all = append(all, policy.Membership{Rule: rule, Group: group, Soft: strength != ""})
+			}
+		}
+	}
+	return all
+}
+
 func (a *args) number(key string, set func(float64)) {
 	v, ok := a.text(key)
 	if !ok {

@@ -18,13 +18,15 @@
 //
 //	config KEY=VALUE...    change the default configuration (see Runner.config)
 //	host NAME [self] ...   add or replace a host: cpu, used (CPUs), mem, mem-used (GiB),
-//	                       promised, promised-mem, in, out, age, flags, labels
+//	                       promised, promised-mem, in, out, age, flags, labels,
+//	                       affinity, anti-affinity (groups, once for each member)
 //	vm NAME ...            add or replace a domain of self: cpu, mem, max (GiB),
 //	                       vcpus, wait (percent), moved (age), count, from, obstacle,
-//	                       requires (labels), unknown
+//	                       requires (labels), priority, mode, unknown, and groups:
+//	                       affinity, anti-affinity, soft-affinity, soft-anti-affinity
 //	gone NAME              remove a host or a domain
 //	conditions ...         mode=, known=, paused, frozen, journal-unwritable
-//	promise DOMAIN TO ...  put a reservation in the ledger: cpu, mem, phase
+//	promise DOMAIN TO ...  put a reservation in the ledger: cpu, mem, phase, groups
 //	wait DURATION          let time pass; hosts stay as fresh as they were
 //	sample PERCENT...      samples of self, each 20 s after the one before; answers the last decision
 //	decide                 decide once more on the same view
@@ -32,7 +34,7 @@
 //	finish RESULT [REASON] tell the policy how the first move ended
 //	refused REASON         tell the policy that the target refused it
 //	explain DOMAIN HOST    ask why a domain would or would not go to a host
-//	admit DOMAIN FROM ...  ask self, as the target: cpu, mem
+//	admit DOMAIN FROM ...  ask self, as the target: cpu, mem, requires, groups, joins
 //
 // Names serve as IDs. The package is for tests only.
 package policytest

@@ -93,6 +93,7 @@ func (r *Runner) do(a *args) (string, error) {
 		m := policy.Move{Domain: policy.DomainID(a.word()), From: policy.HostID(a.word()), To: r.View.Self}
 		m.Load = policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}
 		m.MemoryMax = m.Load.Memory
+		m.Requires, m.Groups, m.Joins = a.list("requires"), a.memberships(), a.list("joins")
 		return r.Config.Admit(r.View, m).String() + "\n", nil
 	default:
 		return "", fmt.Errorf("unknown command %q", a.command)

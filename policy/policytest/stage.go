@@ -52,6 +52,9 @@ func (r *Runner) host(a *args) error {
 	a.count("in", &h.Inbound)
 	a.count("out", &h.Outbound)
 	h.Labels = a.list("labels")
+	for _, m := range a.memberships() {
+		h.Groups = h.Groups.With(m)
+	}
 	for _, f := range a.list("flags") {
 		bit, ok := flagNames[f]
 		if !ok {
@@ -76,6 +79,17 @@ func (r *Runner) domain(a *args) error {
 	a.percent("wait", &d.Wait)
 	a.reason("obstacle", &d.Obstacle)
 	d.Requires = a.list("requires")
+	d.Groups = a.memberships()
+	a.number("priority", func(f float64) { d.Priority = policy.Priority(f) })
+	if mode, ok := a.text("mode"); ok {
+		var err error
+		if d.Override, err = policy.ParseOverride(mode); err != nil {
+			return err
+		}
+	}
+	if err := d.Rules.Validate(); err != nil {
+		return err
+	}
 	if _, ok := a.pairs["moved"]; ok {
 		var ago time.Duration
 		a.duration("moved", &ago)
@@ -106,7 +120,7 @@ func (r *Runner) promise(a *args) error {
 	p := policy.Reservation{
 		Domain: policy.DomainID(a.word()), To: policy.HostID(a.word()),
 		Load: policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}, Granted: r.View.Now,
-		Expires: r.View.Now.Add(time.Hour),
+		Expires: r.View.Now.Add(time.Hour), Groups: a.memberships(),
 	}
 	p.Op = policy.OpID("op-" + string(p.Domain))
 	phase, _ := a.text("phase")
