@@ -40,6 +40,9 @@ type Core struct {
 	// may arrive all the same, or the hypervisor not answer when it does.
 	arriving map[policy.OpID]arrival
 
+	// others remembers whom somebody else has brought here.
+	others strangers
+
 	operations map[policy.OpID]operation.Operation
 	paused     bool
 	cordoned   bool
@@ -94,6 +97,8 @@ type Memory struct {
 	// Promises to domains that have not arrived: without them a target that was
 	// restarted would not know whose arrival to finish.
 	Promises []Promise `json:"promises,omitempty"`
+	// Brought are the domains that somebody else has moved here.
+	Brought []Brought `json:"brought,omitempty"`
 }
 
 // NewCore returns a core that knows its own host, and what an earlier life
@@ -105,6 +110,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
 		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
+		others:     newStrangers(m.Brought),
 	}
 	c.facts.Labels = c.labels.apply(c.configured)
 	for _, p := range m.Promises {
@@ -128,7 +134,10 @@ func (c *Core) Retune(t Tuning) {
 func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
-	m := Memory{State: state, Paused: c.paused, Cordoned: c.cordoned, Labels: c.labels}
+	m := Memory{
+		State: state, Paused: c.paused, Cordoned: c.cordoned, Labels: c.labels,
+		Brought: c.others.remembered(),
+	}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
 		r, ok := c.ledger.Find(op)
@@ -162,10 +171,11 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 	if !s.DomainsKnown {
 		s.Domains = c.sample.Domains
 	}
-	c.sample = s
 	if s.DomainsKnown {
 		c.listed = s.At
+		s.Domains = c.others.observe(now, s.Domains, c.promisedTo, c.tuning.Policy)
 	}
+	c.sample = s
 	c.domains = nil
 	for _, d := range s.Domains {
 		if d.State != policy.StateShutoff && d.Job != policy.MigratingIn {
@@ -244,7 +254,22 @@ func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
 }
 
 // Finished records that an arrival has been finished.
-func (c *Core) Finished(op policy.OpID) { delete(c.arriving, op) }
+func (c *Core) Finished(op policy.OpID) {
+	if a, ok := c.arriving[op]; ok {
+		c.others.expect(a.domain)
+	}
+	delete(c.arriving, op)
+}
+
+// promisedTo reports whether this host waits for the domain.
+func (c *Core) promisedTo(id policy.DomainID) bool {
+	for _, a := range c.arriving {
+		if a.domain == id {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.ledger, func(r policy.Reservation) bool { return r.Domain == id && r.To == c.facts.ID })
+}
 
 // reconcile puts what libvirt shows above what was promised: a domain that is
 // on its way keeps its promise alive whatever the source says, one that runs

@@ -48,6 +48,8 @@ type DomainCounters struct {
 
 	// Job is the migration that runs on the domain, whoever started it.
 	Job Job
+	// Immigrated: it came here by migration, and has run ever since.
+	Immigrated bool
 	// Obstacle is why libvirt or its configuration forbids moving the domain.
 	Obstacle Reason
 	// Rules are what the owner asks of the domain's placement. Pin and Ignore

@@ -101,7 +101,7 @@ func (w *World) copy(m *migration) {
 		return
 	}
 	m.in = m.dst.add(m.dom, policy.StatePaused, m.out.history)
-	m.in.job = policy.MigratingIn
+	m.in.job, m.in.immigrated = policy.MigratingIn, true
 	m.phase, m.iteration = copying, 1
 	m.size = int64(m.dom.spec.Memory)
 	w.observer.arriving(w, m)

@@ -77,6 +77,7 @@ type instance struct {
 	state        policy.DomainState
 	job          policy.Job
 	migratedAway bool
+	immigrated   bool // came by migration
 	history      policy.MoveHistory
 	throttle     int64 // percent of its demand that auto-converge takes away
 

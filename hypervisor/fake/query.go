@@ -83,6 +83,7 @@ func (i *instance) counters() policy.DomainCounters {
 		Memory: policy.Bytes(spec.Memory), MemoryMax: policy.Bytes(spec.MemoryMax),
 		StatsKnown: !i.dom.statsHidden,
 		Job:        i.job, Obstacle: spec.Obstacle, Rules: spec.Rules.Clone(), History: i.history,
+		Immigrated: i.immigrated && i.runs(),
 	}
 	switch {
 	case c.Rules.Ignore:

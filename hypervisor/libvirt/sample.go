@@ -103,6 +103,7 @@ func record(s *lv.DomainStats) (domainStats, error) {
 	}
 	if s.State != nil && s.State.StateSet {
 		r.State, r.reason = domainState(s.State.State), s.State.Reason
+		r.Immigrated = r.State == policy.StateRunning && lv.DomainRunningReason(r.reason) == lv.DOMAIN_RUNNING_MIGRATED
 	}
 	if s.Cpu != nil && s.Cpu.TimeSet {
 		r.CPUTime, r.StatsKnown = nanoseconds(s.Cpu.Time), true
