@@ -118,6 +118,33 @@ func TestFaults(t *testing.T) {
 		r.relieved(watch)
 	})
 
+	// Power is lost at the target, and with it all that had arrived there.
+	r.act("target loses power", func(r *rig) {
+		watch := r.watch()
+		r.halfWay()
+		began := time.Now()
+		r.must(h2.PowerOff(r.ctx))
+		r.logNotice(began)
+		healed := time.Now()
+		r.must(h2.PowerOn(r.ctx))
+		r.restart("h2")
+		r.failsFirst(healed, watch)
+	})
+
+	// A network that delays and loses packets makes a migration slow, no more.
+	r.act("network of 20 ms that loses a packet in a hundred", func(r *rig) {
+		shaping, err := h2.Shape(lab.Shape{Delay: 10 * time.Millisecond, Jitter: 2 * time.Millisecond, Loss: 0.01, Seed: 1})
+		r.must(err)
+		watch := r.watch()
+		r.heat()
+		attempts := r.relieved(watch)
+		r.must(shaping.Stop())
+		if len(attempts) != 1 {
+			r.Errorf("%d attempts, want one", len(attempts))
+		}
+		r.Logf("it took %.1f s", attempts[0].DurationSeconds)
+	})
+
 	// Without libvirtd nothing is known of the guests, and nothing is begun; nor
 	// is the host offered to others.
 	r.act("libvirtd of the source is down", func(r *rig) {
@@ -140,6 +167,111 @@ func TestFaults(t *testing.T) {
 		}
 	})
 	r.ready()
+
+	// The guest dies on its way. That is not the migration's fault, and nothing is
+	// left of it at the target. Nobody boots it again but who wants to.
+	r.act("QEMU at the source is killed", func(r *rig) {
+		r.halfWay()
+		r.must(h1.SignalQEMU("mover", syscall.SIGKILL))
+		r.until(time.Minute, "the attempt ends", func() bool { return len(r.ended()) > 0 })
+		if first := r.ended()[0]; first.Result != policy.Failed {
+			r.Errorf("the attempt: %s because of %s (%s)", first.Result, first.Reason, first.Detail)
+		}
+		r.pause(true)
+		time.Sleep(5 * time.Second) // for whatever else would come
+		where := r.lab.Where(r.ctx, "mover")
+		if len(where) != 1 || where[0].Host != h1 || where[0].State != "shut off" || where[0].QEMUs != 0 {
+			r.Errorf("mover is at %+v, want it defined and shut off on h1 alone", where)
+		}
+		if s := r.status("h1"); len(s.Operations) != 0 || s.State.Flags.Has(policy.Frozen) {
+			r.Errorf("h1 goes on about it: %+v, flags %v", s.Operations, s.State.Flags)
+		}
+		_, err := h1.Virsh(r.ctx, "start mover")
+		r.must(err)
+		r.must(r.mover.WaitBooted(r.ctx))
+	})
+}
+
+// TestRefused: a host that must not take a guest is not sent it, and says why.
+// The guest notices nothing.
+func TestRefused(t *testing.T) {
+	r := newRig(t, lab.Options{Hosts: 2}, patient())
+	r.withMover(lab.GuestSpec{Name: "mover", MemoryMiB: 64, FillMiB: 16})
+	h1, h2 := r.host("h1"), r.host("h2")
+	r.act("known there already", func(r *rig) {
+		definition, err := h1.Virsh(r.ctx, "dumpxml --inactive mover")
+		r.must(err)
+		file := h2.StateDir() + "/mover.xml"
+		r.must(os.WriteFile(file, []byte(definition), 0o600))
+		_, err = h2.Virsh(r.ctx, "define "+file)
+		r.must(err)
+		watch := r.watch()
+		r.heat()
+		r.until(time.Minute, "an attempt is refused", func() bool { return len(r.ended()) > 0 })
+		if first := r.ended()[0]; first.Reason != policy.AlreadyThere {
+			r.Errorf("the attempt: %s because of %s (%s)", first.Result, first.Reason, first.Detail)
+		}
+		_, err = h2.Virsh(r.ctx, "undefine mover")
+		r.must(err)
+		r.relieved(watch)
+	})
+	r.act("no memory there", func(r *rig) {
+		big := r.guest("h2", lab.GuestSpec{Name: "big", MemoryMiB: 840, FillMiB: 820})
+		watch := r.watch()
+		r.heat()
+		r.until(time.Minute, "h1 knows why h2 does not take it", func() bool {
+			e, err := r.daemons["h1"].Client.Explain(r.ctx, "mover")
+			r.must(err)
+			return r.status("h1").Hold == policy.NoFeasibleHost &&
+				slices.ContainsFunc(e.Hosts, func(h api.HostExplanation) bool { return h.Reason == policy.HostMemory })
+		})
+		if n := len(r.ended()); n != 0 {
+			r.Errorf("%d attempts", n)
+		}
+		r.must(big.Shutdown(r.ctx, h2))
+		r.relieved(watch)
+	})
+}
+
+// TestPartition: two of three hosts go on balancing when the network splits; the
+// third, which cannot know what they do, begins nothing until it is healed.
+func TestPartition(t *testing.T) {
+	s := patient()
+	w := newShow(t, lab.Options{Hosts: 3}, s)
+	hot := map[string]*lab.Guest{}
+	for _, host := range []string{"h1", "h2"} {
+		w.must(w.daemons[host].Client.SetPaused(w.ctx, true))
+		w.guest(host, lab.GuestSpec{Name: "still" + host, Load: 5, Persistent: true})
+		hot[host] = w.guest(host, lab.GuestSpec{Name: "hot" + host, Load: 5, Persistent: true})
+	}
+	split := time.Now()
+	w.must(w.lab.Partition([]*lab.Host{w.host("h1")}, []*lab.Host{w.host("h2"), w.host("h3")}))
+	for _, host := range []string{"h1", "h2"} {
+		w.must(hot[host].SetLoad(w.ctx, w.host(host), 40))
+		w.must(w.daemons[host].Client.SetPaused(w.ctx, false))
+	}
+	w.until(time.Minute, "h1 says that it is cut off", func() bool {
+		hold := w.status("h1").Hold
+		return hold == policy.Alone || hold == policy.Minority
+	})
+	t.Logf("h1 held back %.1f s after the split", time.Since(split).Seconds())
+	w.until(time.Minute, "h2 is relieved", func() bool { return len(succeeded(w, "h2")) > 0 })
+	if moves := w.history("h1"); len(moves) != 0 {
+		t.Errorf("h1 moved something while it was alone: %+v", moves)
+	}
+	for _, g := range []string{"stillh1", "hoth1", "stillh2", "hoth2"} {
+		if where := w.lab.Where(w.ctx, g); len(where) != 1 || where[0].QEMUs != 1 {
+			t.Errorf("%s is at %+v", g, where)
+		}
+	}
+	healed := time.Now()
+	w.must(w.lab.Heal())
+	w.allHearAll()
+	t.Logf("all heard from all %.1f s after the network was healed", time.Since(healed).Seconds())
+	w.until(time.Minute, "h1 acts again", func() bool {
+		hold := w.status("h1").Hold
+		return hold != policy.Alone && hold != policy.Minority
+	})
 }
 
 // failsFirst is relieved after a fault that the first attempt cannot survive.
