@@ -31,6 +31,9 @@ type Balancer struct {
 	tuning atomic.Pointer[Tuning]
 
 	questions chan func(*Core)
+	// hurry has the next tick come soon: something has changed that the policy
+	// should hear of.
+	hurry chan struct{}
 	// drivers are the goroutines that carry operations out.
 	drivers sync.WaitGroup
 
@@ -62,6 +65,7 @@ func New(o Options) (*Balancer, error) {
 		core:      NewCore(o.Facts, o.Tuning, memory),
 		questions: make(chan func(*Core)),
 		reports:   newReports(),
+		hurry:     make(chan struct{}, 1),
 		started:   time.Now(),
 		memory:    &MemoryKeeper{Disk: directory(o.StateDir)},
 	}
@@ -124,17 +128,27 @@ func (b *Balancer) ask(ctx context.Context, f func(*Core)) error {
 	}
 }
 
-// loop samples and decides, at once and then each interval.
+// loop samples and decides, at once and then each interval; sooner when there
+// is reason to hurry.
 func (b *Balancer) loop(ctx context.Context) error {
+	const soon = 500 * time.Millisecond // bounds what hurrying can cost
+	next := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-b.hurry:
+			if time.Until(next) > soon {
+				next = time.Now().Add(soon)
+				timer.Reset(soon)
+			}
+			continue
 		case <-timer.C:
 		}
-		timer.Reset(b.interval())
+		next = time.Now().Add(b.interval())
+		timer.Reset(time.Until(next))
 		if err := b.tick(ctx); err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ type Core struct {
 	operations map[policy.OpID]operation.Operation
 	paused     bool
 	cordoned   bool
+	draining   bool
 	journalErr error
 	// remembered: what an earlier life left has been brought up to this one's
 	// clock.
@@ -92,6 +93,7 @@ type Memory struct {
 	State    policy.State `json:"state"`
 	Paused   bool         `json:"paused"`
 	Cordoned bool         `json:"cordoned"`
+	Draining bool         `json:"draining,omitempty"`
 	// Labels are what an operator has changed in the configured ones.
 	Labels LabelChanges `json:"labels,omitzero"`
 	// Promises to domains that have not arrived: without them a target that was
@@ -107,7 +109,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 	c := &Core{
 		tuning: t, facts: facts, configured: facts.Labels, labels: m.Labels,
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
-		state:     m.State, paused: m.Paused, cordoned: m.Cordoned,
+		state:     m.State, paused: m.Paused, cordoned: m.Cordoned, draining: m.Draining,
 		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
 		others:     newStrangers(m.Brought),
@@ -135,7 +137,7 @@ func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
 	m := Memory{
-		State: state, Paused: c.paused, Cordoned: c.cordoned, Labels: c.labels,
+		State: state, Paused: c.paused, Cordoned: c.cordoned, Draining: c.draining, Labels: c.labels,
 		Brought: c.others.remembered(),
 	}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
@@ -148,9 +150,6 @@ func (c *Core) Memory() Memory {
 	}
 	return m
 }
-
-// SetPaused records what the operator wants: no new move, or moves again.
-func (c *Core) SetPaused(paused bool) { c.paused = paused }
 
 // Operations returns the open operations of this host, by ID.
 func (c *Core) Operations() []operation.Operation {
@@ -356,7 +355,7 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 		s.Band = c.tuning.Policy.Marks.Band(s.Used.Share(policy.CPU, c.facts.Capacity))
 	}
 	for flag, set := range map[policy.HostFlags]bool{
-		policy.Paused: c.paused, policy.Cordoned: c.cordoned, policy.Frozen: c.frozen(),
+		policy.Paused: c.paused, policy.Cordoned: c.cordoned, policy.Draining: c.draining, policy.Frozen: c.frozen(),
 	} {
 		if set {
 			s.Flags |= flag

@@ -2,7 +2,6 @@ package balancer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -145,23 +144,6 @@ func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, err
 		operations = append(operations, b.show(o, names(g.view)))
 	}
 	return operations, err
-}
-
-// SetPaused stops or restarts balancing on this host. Running migrations go on.
-// Once it has returned nil, a restart does not forget it.
-func (b *Balancer) SetPaused(ctx context.Context, paused bool) error {
-	err := b.ask(ctx, func(c *Core) {
-		c.SetPaused(paused)
-		b.o.Cluster.Publish(c.HostState(time.Now()))
-	})
-	if err != nil {
-		return err
-	}
-	b.log.Info("balancing paused or resumed by an operator", "paused", paused)
-	if err := b.remember(ctx); err != nil {
-		return fmt.Errorf("done, but a restart will forget it: %w", err)
-	}
-	return nil
 }
 
 func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) api.Operation {

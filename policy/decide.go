@@ -77,6 +77,7 @@ func (d Decision) permitted(v View) Decision {
 		d.Hold = NoFeasibleHost
 	case v.Conditions.Paused:
 		d.Hold = PausedByOperator
+	case d.Plan[0].Why == Drain: // the operator has said so, in whatever mode
 	case v.Conditions.Mode != AutoMode:
 		d.Hold = DryRun
 	default:

@@ -49,6 +49,7 @@ var imports = map[string]rule{
 	"balancer/api":       {ours: []string{"policy"}},
 	"balancer/config":    {ours: []string{"policy"}, foreign: []string{"github.com/BurntSushi/toml"}},
 	"balancer/gossip":    {ours: []string{"policy", "metrics"}, foreign: []string{"github.com/hashicorp/memberlist"}},
+	"balancer/nodeset":   {foreign: []string{"go.yaml.in/yaml"}},
 	"balancer/operation": {ours: []string{"policy", "hypervisor", "balancer/peer"}},
 	"balancer/gate":      {},
 	"balancer/peer":      {ours: []string{"policy", "metrics", "hypervisor", "balancer/api", "balancer/gate"}},
@@ -59,8 +60,8 @@ var imports = map[string]rule{
 	"balancer/sdnotify": {foreign: []string{"golang.org/x/sys"}},
 
 	"cmd/virtbalance": {
-		ours:    []string{"policy", "policy/sim", "balancer/api"},
-		foreign: []string{"github.com/spf13", "golang.org/x/term"},
+		ours:    []string{"policy", "policy/sim", "balancer/api", "balancer/nodeset"},
+		foreign: []string{"github.com/spf13", "golang.org/x/term", "go.yaml.in/yaml"},
 	},
 	"cmd/loadgen": {
 		ours:    []string{"loadgen", "hypervisor/proc"},

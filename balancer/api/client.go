@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/virtbalance/virtbalance/policy"
@@ -22,13 +23,14 @@ const DefaultSocket = "/run/virtbalanced/api.sock"
 // Client asks a daemon over its unix socket.
 type Client struct {
 	socket string
-	http   http.Client
+	host   string
+	http   *http.Client
 }
 
 // NewClient returns a client of the daemon at the socket.
 func NewClient(socket string) *Client {
 	var d net.Dialer
-	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", socket)
 		},
@@ -36,8 +38,23 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
+// At returns a client that asks, through the same daemon, that of another host:
+// by name or UUID.
+func (c *Client) At(host string) *Client { return &Client{socket: c.socket, host: host, http: c.http} }
+
 // Socket is where the client looks for the daemon.
 func (c *Client) Socket() string { return c.socket }
+
+// Error is an answer that says why there is none.
+type Error struct {
+	Status  int
+	Message string
+	// Reason is why an order is refused; OK where it is not a matter of orders.
+	Reason policy.Reason
+}
+
+// Error says what the daemon said.
+func (e *Error) Error() string { return "virtbalanced: " + e.Message }
 
 // ErrNotRunning: there is no daemon at the socket.
 var ErrNotRunning = errors.New("no daemon answers")
@@ -85,15 +102,44 @@ func (c *Client) Snapshot(ctx context.Context) (s policy.Snapshot, err error) {
 
 // SetPaused stops or restarts balancing.
 func (c *Client) SetPaused(ctx context.Context, paused bool) error {
-	path := "/v1/resume"
-	if paused {
-		path = "/v1/pause"
+	return c.order(ctx, paused, "pause", "resume")
+}
+
+// SetCordoned has the host take no domain in, or take them again.
+func (c *Client) SetCordoned(ctx context.Context, cordoned bool) error {
+	return c.order(ctx, cordoned, "cordon", "uncordon")
+}
+
+// SetDraining has the host give its domains away, or keep the rest.
+func (c *Client) SetDraining(ctx context.Context, draining bool) error {
+	return c.order(ctx, draining, "drain", "undrain")
+}
+
+// Drain asks how far the draining of the host has come, or what it would do.
+func (c *Client) Drain(ctx context.Context, q DrainQuery) (d Drain, err error) {
+	values := url.Values{"without": q.Without}
+	if q.Check {
+		values.Set("check", "true")
 	}
-	return c.do(ctx, http.MethodPost, path, &struct{}{})
+	return d, c.do(ctx, http.MethodGet, "/v1/drain?"+values.Encode(), &d)
+}
+
+func (c *Client) order(ctx context.Context, set bool, on, off string) error {
+	if !set {
+		on = off
+	}
+	return c.do(ctx, http.MethodPost, "/v1/"+on, &struct{}{})
 }
 
 // do asks one question. Errors say what to do next.
 func (c *Client) do(ctx context.Context, method, path string, v any) error {
+	if c.host != "" {
+		separator := "?"
+		if strings.Contains(path, "?") {
+			separator = "&"
+		}
+		path += separator + "host=" + url.QueryEscape(c.host)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, http.NoBody)
 	if err != nil {
 		return err
@@ -114,7 +160,7 @@ func (c *Client) do(ctx context.Context, method, path string, v any) error {
 		if err := json.NewDecoder(body).Decode(&e); err != nil || e.Error == "" {
 			e.Error = resp.Status
 		}
-		return fmt.Errorf("virtbalanced: %s", e.Error)
+		return &Error{Status: resp.StatusCode, Message: e.Error, Reason: e.Reason}
 	}
 	if err := json.NewDecoder(body).Decode(v); err != nil {
 		return fmt.Errorf("virtbalanced answered what this version does not understand: %w", err)

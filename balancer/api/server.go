@@ -23,14 +23,18 @@ type Daemon interface {
 	Snapshot(ctx context.Context) (policy.Snapshot, error)
 	Explain(ctx context.Context, domain string) (Explanation, error)
 	SetPaused(ctx context.Context, paused bool) error
+	SetCordoned(ctx context.Context, cordoned bool) error
+	SetDraining(ctx context.Context, draining bool) error
+	Drain(ctx context.Context, q DrainQuery) (Drain, error)
 }
 
 // Server serves the API. It can be started before there is a daemon to show:
 // until Serve is given one, every request is answered by 503 and what Waiting
 // says.
 type Server struct {
-	daemon  atomic.Pointer[Daemon]
-	waiting atomic.Pointer[string]
+	daemon    atomic.Pointer[Daemon]
+	waiting   atomic.Pointer[string]
+	elsewhere atomic.Pointer[Elsewhere]
 }
 
 // NewServer returns a server without a daemon.
@@ -46,8 +50,11 @@ func (s *Server) Show(d Daemon) { s.daemon.Store(&d) }
 // Waiting says what the daemon is waiting for.
 func (s *Server) Waiting(why string) { s.waiting.Store(&why) }
 
-// Handler routes the API.
-func (s *Server) Handler() http.Handler {
+// Handler routes the API, to this host's daemon or to another's.
+func (s *Server) Handler() http.Handler { return s.relay(s.mux()) }
+
+// mux routes the API of this host's daemon.
+func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", answer(s, Daemon.Status))
 	mux.HandleFunc("GET /v1/hosts", answer(s, Daemon.Hosts))
@@ -64,10 +71,24 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/fleet", counted("history", 0, 0, 200, func(n int) http.HandlerFunc {
 		return answer(s, func(d Daemon, ctx context.Context) (FleetReport, error) { return d.Fleet(ctx, n) })
 	}))
-	for path, paused := range map[string]bool{"POST /v1/pause": true, "POST /v1/resume": false} {
-		mux.HandleFunc(path, answer(s, func(d Daemon, ctx context.Context) (struct{}, error) {
-			return struct{}{}, d.SetPaused(ctx, paused)
-		}))
+	mux.HandleFunc("GET /v1/drain", func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		q := DrainQuery{Check: query.Get("check") == "true", Without: query["without"]}
+		answer(s, func(d Daemon, ctx context.Context) (Drain, error) { return d.Drain(ctx, q) })(w, r)
+	})
+	for _, order := range []struct {
+		on, off string
+		set     func(Daemon, context.Context, bool) error
+	}{
+		{"pause", "resume", Daemon.SetPaused},
+		{"cordon", "uncordon", Daemon.SetCordoned},
+		{"drain", "undrain", Daemon.SetDraining},
+	} {
+		for path, set := range map[string]bool{order.on: true, order.off: false} {
+			mux.HandleFunc("POST /v1/"+path, answer(s, func(d Daemon, ctx context.Context) (struct{}, error) {
+				return struct{}{}, order.set(d, ctx, set)
+			}))
+		}
 	}
 	return mux
 }
@@ -106,11 +127,12 @@ func answer[T any](s *Server, question func(Daemon, context.Context) (T, error))
 }
 
 type errorReply struct {
-	Error string `json:"error"`
+	Error  string        `json:"error"`
+	Reason policy.Reason `json:"reason,omitempty"`
 }
 
 func writeError(w http.ResponseWriter, code int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(errorReply{err.Error()})
+	_ = json.NewEncoder(w).Encode(errorReply{Error: err.Error()})
 }

@@ -104,3 +104,49 @@ type HostExplanation struct {
 	Reason policy.Reason `json:"reason"`
 	Text   string        `json:"text"`
 }
+
+// Drain is how far the draining of a host has come; of a host that is not being
+// drained, what draining it would do.
+type Drain struct {
+	Host     policy.HostID `json:"host"`
+	Name     string        `json:"name"`
+	Draining bool          `json:"draining"`
+	// Hold is why nothing starts at the moment; "ok" when nothing is in the way.
+	Hold     policy.Reason `json:"hold"`
+	HoldText string        `json:"hold_text"`
+	// Stays are the domains that cannot leave, with the reason, those first that
+	// no host could take.
+	Stays []Stay `json:"stays"`
+	// Moving are the migrations that run, Moves those that are likely to follow,
+	// in their order.
+	Moving    []Operation              `json:"moving"`
+	Moves     []policy.Move            `json:"moves"`
+	HostNames map[policy.HostID]string `json:"host_names"`
+}
+
+// DrainQuery says how to look ahead.
+type DrainQuery struct {
+	// Check has the targets run their pre-flight checks. It takes some seconds.
+	Check bool
+	// Without are hosts, by name or UUID, that take nothing in either.
+	Without []string
+}
+
+// Empty reports that nothing is left on the host.
+func (d Drain) Empty() bool { return len(d.Stays) == 0 && len(d.Moving) == 0 && len(d.Moves) == 0 }
+
+// Stuck reports that the drain gets no further unless something changes.
+func (d Drain) Stuck() bool {
+	return d.Hold == policy.OK && len(d.Moving) == 0 && len(d.Moves) == 0
+}
+
+// Stay is a domain that stays, and why.
+type Stay struct {
+	Domain policy.DomainID `json:"domain"`
+	Name   string          `json:"name"`
+	Reason policy.Reason   `json:"reason"`
+	Text   string          `json:"text"`
+	// Hosts say, each, why the domain could not go there; empty when the domain
+	// can go nowhere.
+	Hosts []HostExplanation `json:"hosts,omitempty"`
+}

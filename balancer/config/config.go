@@ -136,6 +136,9 @@ type Peer struct {
 	ClientCertFile, ClientKeyFile string
 	// Insecure talks in the clear, with anyone.
 	Insecure bool
+	// Orders: obey what operators order through other hosts' daemons. Without,
+	// a drain, cordon or move of this host has to be ordered on this host.
+	Orders bool
 	// ReserveTTL is how long a promise of room lives without being renewed.
 	ReserveTTL time.Duration
 }
@@ -203,6 +206,7 @@ func Default() Config {
 			KeyFile:        "/etc/pki/libvirt/private/serverkey.pem",
 			ClientCertFile: "/etc/pki/libvirt/clientcert.pem",
 			ClientKeyFile:  "/etc/pki/libvirt/private/clientkey.pem",
+			Orders:         true,
 			ReserveTTL:     30 * time.Second,
 		},
 		API:     API{Socket: "/run/virtbalanced/api.sock"},

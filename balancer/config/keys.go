@@ -91,6 +91,7 @@ func (c *Config) keys() []key {
 		{"peer.client_cert_file", text(&c.Peer.ClientCertFile), false},
 		{"peer.client_key_file", text(&c.Peer.ClientKeyFile), false},
 		{"peer.insecure", boolean(&c.Peer.Insecure), false},
+		{"peer.orders", boolean(&c.Peer.Orders), false},
 		{"peer.reserve_ttl", duration(&c.Peer.ReserveTTL), true},
 
 		{"api.socket", text(&c.API.Socket), false},

@@ -20,7 +20,12 @@
 // The weaker of the two trusts whoever can write gossip: somebody who holds the
 // gossip key and a certificate of the CA can pass for another host. With the
 // UUID in the certificates, the CA alone decides. An impostor can take room and
-// end promises; it cannot make a host start a migration or touch a domain.
+// end promises. It can give orders as well (relay), of the kind that an operator
+// gives: drain, cordon, move one domain by the ordinary way with all its checks,
+// unless the host obeys none from outside (peer.orders).
+//
+// Who may give orders is decided where they are given, by the permissions of
+// that daemon's socket: daemons trust each other to have looked.
 //
 // # Invariants
 //

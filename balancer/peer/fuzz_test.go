@@ -35,6 +35,14 @@ func FuzzLocateReply(f *testing.F) {
 	fuzzMessage(f, locateReply{policy.Presence{Known: true, Active: true, State: policy.StateRunning, Job: policy.MigratingIn}})
 }
 
+func FuzzRelayRequest(f *testing.F) {
+	fuzzMessage(f, RelayRequest{Method: "POST", Path: "/v1/drain?a=b", Body: json.RawMessage(`{"x":[1]}`)})
+}
+
+func FuzzRelayReply(f *testing.F) {
+	fuzzMessage(f, RelayReply{Status: 200, Body: json.RawMessage(`{"name":"x"}`)})
+}
+
 // fuzzMessage: what decodes is valid, and says the same when it is sent on.
 func fuzzMessage[T message](f *testing.F, seed T) {
 	b, err := encode(seed)

@@ -31,7 +31,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	requests := s.requests
-	if r.URL.Path == pathReport || r.URL.Path == pathExplain {
+	if r.URL.Path == pathReport || r.URL.Path == pathExplain || r.URL.Path == pathRelay {
 		requests = s.reports
 	}
 	switch requests.Enter(from) {
@@ -135,6 +135,10 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 		explanation, err := h.ExplainHere(ctx, m.Domain)
 		cleanExplanation(&explanation)
 		return explainReply{explanation}, err
+	case pathCheck:
+		return s.check(ctx, from, body)
+	case pathRelay:
+		return s.relay(ctx, from, body)
 	default:
 		return nil, &unknownCallError{path}
 	}

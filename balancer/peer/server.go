@@ -53,7 +53,10 @@ type ServerOptions struct {
 	Insecure     bool
 
 	Handler Handler
-	Log     *slog.Logger
+	// Relay answers what operators ask through other hosts' daemons; nil has
+	// them refused.
+	Relay Relay
+	Log   *slog.Logger
 	// Limits; zero is DefaultLimits.
 	Limits Limits
 }

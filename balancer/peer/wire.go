@@ -18,6 +18,8 @@ const (
 	pathLocate  = "/v1/locate"
 	pathReport  = "/v1/report"
 	pathExplain = "/v1/explain"
+	pathCheck   = "/v1/check"
+	pathRelay   = "/v1/relay"
 )
 
 // Who asks and who is asked stand in headers, so that both are checked and the

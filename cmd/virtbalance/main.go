@@ -25,6 +25,7 @@ const (
 	exitFailed
 	exitUsage
 	exitNoDaemon
+	exitIncomplete
 )
 
 func main() {
@@ -41,12 +42,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var usage usageError
+	var incomplete incompleteError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
 		return exitUsage
+	case errors.As(err, &incomplete):
+		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
+		return exitIncomplete
 	case errors.Is(err, api.ErrNotRunning):
 		fmt.Fprintf(stderr, "virtbalance: %v\n", err)
 		return exitNoDaemon
@@ -61,10 +66,17 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// incompleteError says that the order stands and not all of it could be done,
+// or that the balancer's rules refuse it: nothing is wrong with the program.
+type incompleteError struct{ error }
+
+func (e incompleteError) Unwrap() error { return e.error }
+
 // settings are the flags that all commands share.
 type settings struct {
 	socket string
 	format string
+	groups string
 }
 
 func newRoot() *cobra.Command {
@@ -75,8 +87,12 @@ func newRoot() *cobra.Command {
 		Long: `virtbalance asks the daemon on this host (virtbalanced) what it sees, what it
 would do and why, and what it has done.
 
+Where a command takes HOSTS, these are names or sets of names as ClusterShell has
+them: node[1-10,15], @group, @* for every host, node*; and a,b a!b a&b a^b for
+union, difference, intersection, and what is in one of the two alone.
+
 Exit codes: 0 done; 1 it could not be done; 2 the command line is wrong; 3 no
-daemon answers.`,
+daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 		Version:           version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -100,9 +116,11 @@ daemon answers.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.socket, "socket", api.DefaultSocket, "unix socket of the daemon")
 	flags.StringVar(&s.format, "format", "table", "output: table for people, json for programs")
+	flags.StringVar(&s.groups, "groups", os.Getenv("VIRTBALANCE_GROUPS"), "`file` of host groups, ClusterShell's YAML or groups.conf (default: ClusterShell's own)")
 	root.AddCommand(
 		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newExplain(&s), newHistory(&s), newSnapshot(&s),
 		newPause(&s, true), newPause(&s, false), newKeygen(),
+		newDrain(&s), newUndrain(&s), newCordon(&s), newUncordon(&s),
 	)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

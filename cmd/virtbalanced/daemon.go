@@ -151,7 +151,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 	peerServer, err := peer.NewServer(peer.ServerOptions{
 		Self: d.facts.ID, Address: cfg.Peer.Listen,
 		Certificates: certificates, Identify: peer.IdentifyByName(d.namesOf), Insecure: cfg.Peer.Insecure,
-		Handler: b, Log: d.log.With("component", "peer"),
+		Handler: b, Relay: d.relayed(server, cfg.Peer.Orders), Log: d.log.With("component", "peer"),
 	})
 	if err != nil {
 		return fmt.Errorf("peer.listen (%q): %w", cfg.Peer.Listen, err)
@@ -161,6 +161,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 	d.observer.watchGossip(d.gossip)
 	d.observer.watchPeers(peerServer, certificates)
 	server.Show(b)
+	server.ShowElsewhere(elsewhere{b, d.gossip, peers})
 	d.balancer.Store(b)
 	d.log.Info("balancing", "host", d.facts.Name, "uuid", d.facts.ID, "mode", cfg.Mode.String(),
 		"capacity", d.facts.Capacity.CPU.String(), "memory", d.facts.Capacity.Memory.String())
