@@ -63,6 +63,8 @@ type Tuning struct {
 	Interval time.Duration
 	// TimeConstant is the estimator's.
 	TimeConstant time.Duration
+	// Horizon is how far ahead the estimator follows a trend.
+	Horizon time.Duration
 	// ReserveTTL is how long a promise lives without being renewed.
 	ReserveTTL time.Duration
 }
@@ -108,7 +110,7 @@ type Memory struct {
 func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 	c := &Core{
 		tuning: t, facts: facts, configured: facts.Labels, labels: m.Labels,
-		estimator: policy.Estimator{TimeConstant: t.TimeConstant},
+		estimator: policy.Estimator{TimeConstant: t.TimeConstant, Horizon: t.Horizon},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned, draining: m.Draining,
 		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
@@ -128,7 +130,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 // Retune applies a changed configuration.
 func (c *Core) Retune(t Tuning) {
 	c.tuning = t
-	c.estimator.TimeConstant = t.TimeConstant
+	c.estimator.TimeConstant, c.estimator.Horizon = t.TimeConstant, t.Horizon
 }
 
 // Memory returns what to keep for the next life. What detection has counted is
@@ -333,6 +335,7 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 			CPU:    policy.MilliCPU(float64(c.utilization.Smoothed) * float64(c.facts.Capacity.CPU)),
 			Memory: c.utilization.Memory,
 		},
+		Ahead:    c.utilization.Ahead,
 		Pressure: c.utilization.Pressure,
 		Promised: c.ledger.Unexpired(now).Promised(c.facts.ID),
 		Running:  len(c.domains),
@@ -495,7 +498,7 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 			// What others gossip lags behind what the target just promised us.
 			c.ledger = c.ledger.With(policy.Reservation{
 				Op: o.ID, Domain: o.Move.Domain, From: o.Move.From, To: o.Move.To,
-				Load:    policy.Load{CPU: o.Move.Load.CPU, Memory: o.Move.MemoryMax},
+				Load:    o.Move.Booked(),
 				Groups:  o.Move.Groups,
 				Phase:   policy.Migrating,
 				Granted: o.Changed, Expires: now.Add(24 * time.Hour),
@@ -572,7 +575,7 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
 	}
 	c.ledger = c.ledger.With(policy.Reservation{
 		Op: r.Op, Domain: r.Move.Domain, From: r.Move.From, To: r.Move.To,
-		Load: policy.Load{CPU: r.Move.Load.CPU, Memory: r.Move.MemoryMax}, Groups: r.Move.Groups,
+		Load: r.Move.Booked(), Groups: r.Move.Groups,
 		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
 	})
 	c.arriving[r.Op] = arrival{domain: r.Move.Domain, from: r.Move.From, handoff: r.Handoff, heard: now}

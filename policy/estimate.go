@@ -50,7 +50,9 @@ type Utilization struct {
 	Recent, Smoothed Fraction
 	// Ahead is the share that is forecast to be demanded by the estimator's
 	// horizon: with what domains waited for, so it may exceed 1.
-	Ahead    Fraction
+	Ahead Fraction
+	// Pressure is the share of time in which something waited for a CPU: PSI's
+	// "some", or of the domain that waits the most where there is no PSI.
 	Pressure Fraction
 	Memory   Bytes
 	// Known is false until two usable samples have been seen.
@@ -92,6 +94,9 @@ func (e *Estimator) Observe(s Sample) Utilization {
 		e.prev.Host = s.Host
 	}
 	u.Smoothed, u.Pressure = Fraction(e.host.cpu.level), Fraction(e.host.stalled.level)
+	if !s.Host.PressureKnown {
+		u.Pressure = e.longestWait()
+	}
 	u.Ahead = Fraction(e.host.demand.level + e.host.demand.change(e.Horizon, math.Inf(1)))
 	e.prev.At = s.At
 	return u
@@ -169,6 +174,15 @@ func (e *Estimator) Domain(c DomainCounters) Domain {
 		d.Wait = Fraction(est.wait.level)
 	}
 	return d
+}
+
+// longestWait is the share of time that the domain waits which waits the most.
+func (e *Estimator) longestWait() Fraction {
+	longest := 0.0
+	for _, d := range e.domains {
+		longest = max(longest, d.wait.level)
+	}
+	return Fraction(min(1, longest))
 }
 
 // obstacle is what keeps a domain where it is, as its counters tell it.

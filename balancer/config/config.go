@@ -104,6 +104,23 @@ type Sampling struct {
 	// TimeConstant is the smoothing of the load: the time after which a step
 	// shows to 63 %.
 	TimeConstant time.Duration
+	// Horizon is how far ahead a trend is followed; Config.Horizon says what
+	// Automatic means.
+	Horizon time.Duration
+}
+
+// Automatic stands for a duration that follows from other keys.
+const Automatic time.Duration = -1
+
+// Horizon is how far ahead a trend is followed: by default to when a move would
+// help, which is half the window that detection counts (the decision) and the
+// migration of an ordinary guest.
+func (c Config) Horizon() time.Duration {
+	if c.Sampling.Horizon != Automatic {
+		return c.Sampling.Horizon
+	}
+	const migration = 20 * time.Second
+	return time.Duration(c.Policy.SamplesWindow)*c.Sampling.Interval/2 + min(migration, c.Sampling.Interval)
 }
 
 // Gossip is how hosts tell each other of their load.
@@ -195,7 +212,7 @@ func Default() Config {
 			DeadlineMin:    60 * time.Second,
 			CallTimeout:    10 * time.Second,
 		},
-		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second},
+		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second, Horizon: Automatic},
 		Policy:   policy.DefaultConfig(),
 		Gossip:   Gossip{Listen: netip.MustParseAddrPort(defaultGossipListen), Label: "virtbalance"},
 		Peer: Peer{

@@ -49,6 +49,7 @@ func (c *Config) keys() []key {
 
 		{"sampling.interval", duration(&c.Sampling.Interval), true},
 		{"sampling.time_constant", duration(&c.Sampling.TimeConstant), true},
+		{"sampling.horizon", automatic(&c.Sampling.Horizon), true},
 
 		{"policy.low", percent(&p.Marks.Low), true},
 		{"policy.receive", percent(&p.Marks.Receive), true},

@@ -94,6 +94,8 @@ func (s Sampling) validate(f *faults) {
 		"sampling.interval (%s) must be within 1s..10m", shortDuration(s.Interval))
 	f.when(s.TimeConstant <= 0 || s.TimeConstant > time.Hour,
 		"sampling.time_constant (%s) must be positive and at most 1h", shortDuration(s.TimeConstant))
+	f.when(s.Horizon != Automatic && (s.Horizon < 0 || s.Horizon > time.Hour),
+		"sampling.horizon (%s) must be within 0s..1h, or \"auto\"", shortDuration(s.Horizon))
 }
 
 func (g Gossip) validate(f *faults) {

@@ -137,6 +137,26 @@ func duration(p *time.Duration) value {
 	return field[time.Duration]{p, read, func(d time.Duration) any { return shortDuration(d) }, `a duration in quotes, such as "20s" or "1h30m"`}
 }
 
+// automatic is a duration, or the word "auto" for Automatic.
+func automatic(p *time.Duration) value {
+	const auto = "auto"
+	read := func(v any) (time.Duration, bool) {
+		if v == auto {
+			return Automatic, true
+		}
+		s, _ := v.(string)
+		d, err := time.ParseDuration(s)
+		return d, err == nil && d != Automatic
+	}
+	write := func(d time.Duration) any {
+		if d == Automatic {
+			return auto
+		}
+		return shortDuration(d)
+	}
+	return field[time.Duration]{p, read, write, `"auto" or a duration in quotes, such as "60s"`}
+}
+
 // list is a list of strings; an empty one is nil.
 func list(p *[]string) value {
 	read := func(v any) ([]string, bool) {

@@ -32,9 +32,9 @@ func keyOf(id policy.HostID) hostKey {
 //	1..5  sequence within the epoch, from 1
 //	1     band; the top bit says goodbye
 //	1..3  flags
-//	1..5  CPU used, in thousandths of a CPU
+//	1..4  CPU used, in thousandths of a CPU
 //	1..5  memory used, in MiB, rounded up
-//	1..5  CPU promised
+//	1..4  CPU promised
 //	1..5  memory promised
 //	2     pressure, in 1/10000
 //	1..3  domains running
@@ -42,6 +42,7 @@ func keyOf(id policy.HostID) hostKey {
 //	1     migrations out
 //	1     groups that follow; older versions end before this
 //	2 x   a group each: policy.GroupKey
+//	2     CPU forecast, in 1/10000; 0: not told
 //
 // Numbers of variable length are unsigned varints: a usual digest has 30 bytes
 // and two more for each group, none has more than DigestMax. Capacity is a fact and rides in the meta.
@@ -64,6 +65,10 @@ const (
 	// varint at its shortest, and room for what newer versions append.
 	recordMin = 24
 	recordMax = 96
+
+	// cpuMax is a quarter of a million CPUs; aheadMax what two bytes hold.
+	cpuMax   = 1<<28 - 1
+	aheadMax = 6.5535
 )
 
 func (d digest) append(b []byte) []byte {
@@ -78,14 +83,15 @@ func (d digest) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(d.seq))
 	b = append(b, band)
 	b = binary.AppendUvarint(b, uint64(s.Flags))
-	b = binary.AppendUvarint(b, clamp(s.Used.CPU, math.MaxUint32))
+	b = binary.AppendUvarint(b, clamp(s.Used.CPU, cpuMax))
 	b = binary.AppendUvarint(b, mebibytes(s.Used.Memory))
-	b = binary.AppendUvarint(b, clamp(s.Promised.CPU, math.MaxUint32))
+	b = binary.AppendUvarint(b, clamp(s.Promised.CPU, cpuMax))
 	b = binary.AppendUvarint(b, mebibytes(s.Promised.Memory))
-	b = binary.BigEndian.AppendUint16(b, tenThousandths(s.Pressure))
+	b = binary.BigEndian.AppendUint16(b, tenThousandths(s.Pressure, 1))
 	b = binary.AppendUvarint(b, clamp(s.Running, math.MaxUint16))
 	b = append(b, byte(clamp(s.Inbound, math.MaxUint8)), byte(clamp(s.Outbound, math.MaxUint8)))
-	return appendGroups(b, s.Groups)
+	b = appendGroups(b, s.Groups)
+	return binary.BigEndian.AppendUint16(b, tenThousandths(s.Ahead, aheadMax))
 }
 
 func appendGroups(b []byte, groups policy.GroupSet) []byte {
@@ -138,6 +144,9 @@ func decodeDigest(b []byte) (digest, error) {
 	if r.err == nil && len(r.b) > 0 { // what older versions do not tell
 		s.Groups = r.groups()
 	}
+	if r.err == nil && len(r.b) > 0 {
+		s.Ahead = policy.Fraction(r.uint16()) / 10000
+	}
 	return d, r.err
 }
 
@@ -166,11 +175,11 @@ func mebibytes(b policy.Bytes) uint64 {
 	return clamp((max(0, b)+policy.MiB-1)/policy.MiB, math.MaxUint32)
 }
 
-func tenThousandths(f policy.Fraction) uint16 {
+func tenThousandths(f policy.Fraction, most float64) uint16 {
 	if !f.Valid() {
 		return 0
 	}
-	return uint16(math.Round(min(float64(f), 1) * 10000))
+	return uint16(math.Round(min(float64(f), most) * 10000))
 }
 
 // clamp brings v into the range 0..limit.

@@ -22,6 +22,7 @@ func drawState(t *rapid.T) policy.HostState {
 	return policy.HostState{
 		Used: load("used"), Promised: load("promised"),
 		Pressure: policy.Fraction(rapid.IntRange(0, 10000).Draw(t, "pressure")) / 10000,
+		Ahead:    policy.Fraction(rapid.IntRange(0, 65535).Draw(t, "ahead")) / 10000,
 		Inbound:  rapid.IntRange(0, 255).Draw(t, "in"),
 		Outbound: rapid.IntRange(0, 255).Draw(t, "out"),
 		Running:  rapid.IntRange(0, math.MaxUint16).Draw(t, "running"),
@@ -56,15 +57,22 @@ func TestDigestSurvivesTheWire(t *testing.T) {
 				t.Fatalf("with %d bytes behind it: got %+v, %v\nwant %+v", len(tail), got, err, want)
 			}
 		}
-		// A version that told no groups ended before them.
-		older := want
-		older.state.Groups = policy.GroupSet{}
-		end := len(older.append(nil)) - 1
-		if got, err := decodeDigest(wire[:end]); err != nil || got != older {
-			t.Fatalf("without groups: got %+v, %v\nwant %+v", got, err, older)
+		// A version that told no groups ended before them, one that did not
+		// forecast after them.
+		const forecast = 2
+		before := want
+		before.state.Ahead = 0
+		noForecast := len(wire) - forecast
+		if got, err := decodeDigest(wire[:noForecast]); err != nil || got != before {
+			t.Fatalf("without a forecast: got %+v, %v\nwant %+v", got, err, before)
+		}
+		before.state.Groups = policy.GroupSet{}
+		noGroups := len(before.append(nil)) - 1 - forecast
+		if got, err := decodeDigest(wire[:noGroups]); err != nil || got != before {
+			t.Fatalf("without groups: got %+v, %v\nwant %+v", got, err, before)
 		}
 		for n := range wire {
-			if n == end {
+			if n == noGroups || n == noForecast {
 				continue
 			}
 			if _, err := decodeDigest(wire[:n]); err == nil {
@@ -78,7 +86,7 @@ func TestDigestIsBoundedWhateverTheState(t *testing.T) {
 	worst := policy.HostState{
 		Used:     policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
 		Promised: policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
-		Pressure: policy.Fraction(math.Inf(1)), Running: math.MaxInt, Inbound: math.MaxInt, Outbound: math.MaxInt,
+		Pressure: policy.Fraction(math.Inf(1)), Ahead: policy.Fraction(math.Inf(1)), Running: math.MaxInt, Inbound: math.MaxInt, Outbound: math.MaxInt,
 		Band: math.MaxUint8, Flags: math.MaxUint16,
 	}
 	for i := range worst.Groups {
@@ -91,7 +99,7 @@ func TestDigestIsBoundedWhateverTheState(t *testing.T) {
 
 	nonsense := policy.HostState{
 		Used: policy.Load{CPU: -1, Memory: -1}, Promised: policy.Load{CPU: math.MinInt64, Memory: math.MinInt64},
-		Pressure: policy.Fraction(math.NaN()), Running: -1, Inbound: -1, Outbound: -1,
+		Pressure: policy.Fraction(math.NaN()), Ahead: policy.Fraction(math.NaN()), Running: -1, Inbound: -1, Outbound: -1,
 	}
 	got, err := decodeDigest(digest{state: nonsense}.append(nil))
 	if err != nil || got.state != (policy.HostState{}) {

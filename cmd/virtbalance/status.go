@@ -34,6 +34,7 @@ func printStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
 	columns(w, func(w io.Writer) {
 		fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
+		fmt.Fprintf(w, "  waiting\tsomething waited for a CPU %s of the time\n", s.State.Pressure)
 		fmt.Fprintf(w, "  memory\t%s of %s\n", used.Utilization(policy.Memory), s.Host.Capacity.Memory)
 		fmt.Fprintf(w, "  marks\treceive below %s, relieve above %s until below %s\n", s.Marks.Receive, s.Marks.High, s.Marks.Stop)
 		fmt.Fprintf(w, "  domains\t%d running\n", s.State.Running)

@@ -242,7 +242,7 @@ func (d *daemon) tell(err error) {
 func tuning(cfg config.Config) balancer.Tuning {
 	return balancer.Tuning{
 		Policy: cfg.Policy, Mode: cfg.Mode,
-		Interval: cfg.Sampling.Interval, TimeConstant: cfg.Sampling.TimeConstant,
+		Interval: cfg.Sampling.Interval, TimeConstant: cfg.Sampling.TimeConstant, Horizon: cfg.Horizon(),
 		ReserveTTL: cfg.Peer.ReserveTTL,
 	}
 }
