@@ -138,6 +138,7 @@ func (c *Core) Retune(t Tuning) {
 func (c *Core) Memory() Memory {
 	state := c.state
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
+	state.Uses = nil
 	m := Memory{
 		State: state, Paused: c.paused, Cordoned: c.cordoned, Draining: c.draining, Labels: c.labels,
 		Brought: c.others.remembered(),

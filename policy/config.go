@@ -34,6 +34,12 @@ type Config struct {
 	// one sample each 20 s, 4 of 6 hold for 80 s to 2 min.
 	SamplesOver, SamplesWindow int
 
+	// Detector sets the high and the stop mark from what the host used of late;
+	// Static leaves them fixed. DetectorSafety is its parameter s, zero that of
+	// the paper: higher starts relief earlier and moves more.
+	Detector       Detector
+	DetectorSafety float64
+
 	// WaitHigh, if not zero, judges the host by contention and not by use: a
 	// sample counts as over when a domain waited for a CPU for this share of the
 	// time or more, and relief ends when none waits for half of it. Then a host
@@ -130,6 +136,9 @@ func (c Config) Validate() error {
 	fault(c.SamplesWindow < 1, "policy.samples_window (%d) must be at least 1", c.SamplesWindow)
 	fault(c.SamplesOver < 1 || c.SamplesOver > c.SamplesWindow,
 		"policy.samples_over (%d) must be within 1..policy.samples_window (%d)", c.SamplesOver, c.SamplesWindow)
+	fault(int(c.Detector) >= len(Detectors()), "policy.detector (%s) must be one of static, mad, iqr, lr", c.Detector)
+	fault(!(c.DetectorSafety == 0 || c.DetectorSafety >= 0.5 && c.DetectorSafety <= 10),
+		"policy.detector_safety (%g) must be 0, which is the detector's own, or within 0.5..10", c.DetectorSafety)
 	fault(!(c.WaitHigh >= 0 && c.WaitHigh <= 1), "policy.wait_high (%s) must be within 0..100", percent(c.WaitHigh))
 	fault(!(c.MinGain >= 0 && c.MinGain < 1), "policy.min_gain (%s) must be within 0..100", percent(c.MinGain))
 	for _, d := range []struct {

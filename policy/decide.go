@@ -16,6 +16,8 @@ type Decision struct {
 	At   time.Time `json:"at"`
 	Self HostID    `json:"self"`
 	Band Band      `json:"band"`
+	// High is the high mark in force, which a detector may have moved.
+	High Fraction `json:"high,omitempty"`
 	// Plan holds the proposed moves, the first to be made first.
 	Plan []Move `json:"plan,omitempty"`
 	// Hold is why the plan is empty or must not be executed; OK when its head
@@ -47,6 +49,8 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 		return d, s
 	}
 	d.Band = c.Marks.Band(self.Used.Share(CPU, self.Capacity))
+	c, v = c.adapt(v, &s)
+	d.High = c.Marks.High
 
 	why, need := Overload, c.detect(v, &s)
 	if c.WaitHigh > 0 {

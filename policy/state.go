@@ -14,6 +14,9 @@ type State struct {
 	Counted   time.Time `json:"counted,omitzero"`
 	Over      []bool    `json:"over,omitempty"`
 	OverSince time.Time `json:"over_since,omitzero"`
+	// Uses is the host's CPU use in the last samples, newest first, as far as
+	// the detector wants it.
+	Uses []Fraction `json:"uses,omitempty"`
 	// Relieving is true from the moment the host is overloaded until its load
 	// is below the stop mark.
 	Relieving bool `json:"relieving,omitempty"`

@@ -59,6 +59,8 @@ func (c *Config) keys() []key {
 		{"policy.memory_receive", percent(&p.MemoryReceive), true},
 		{"policy.samples_over", count(&p.SamplesOver), true},
 		{"policy.samples_window", count(&p.SamplesWindow), true},
+		{"policy.detector", choice(&p.Detector, policy.Detectors()...), true},
+		{"policy.detector_safety", number(&p.DetectorSafety), true},
 		{"policy.wait_high", percent(&p.WaitHigh), true},
 		{"policy.min_gain", percent(&p.MinGain), true},
 		{"policy.cooldown", duration(&p.Cooldown), true},

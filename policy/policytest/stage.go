@@ -31,6 +31,11 @@ func (r *Runner) config(a *args) error {
 	} {
 		a.duration(key, to)
 	}
+	if name, ok := a.text("detector"); ok {
+		if err := c.Detector.UnmarshalText([]byte(name)); err != nil {
+			return err
+		}
+	}
 	return c.Validate()
 }
 
