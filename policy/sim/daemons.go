@@ -24,7 +24,9 @@ type Daemons struct {
 	// heard what they have heard by now.
 	told  [][]policy.Host
 	heard []policy.Host
-	ops   int
+	// domains is scratch of decide.
+	domains []policy.Domain
+	ops     int
 }
 
 // Options are what a fleet of daemons is configured with.
@@ -127,9 +129,7 @@ func (b *Balanced) now() time.Time { return epoch.Add(b.Now) }
 func (b *Balanced) Control(w *World) {
 	b.advance()
 	if w.Now%b.SampleEvery == 0 {
-		for i := range b.hosts {
-			b.observe(i)
-		}
+		each(len(b.hosts), b.observe)
 		b.gossip()
 	}
 	// The first counters make no rate, and the first rates are heard later.
@@ -147,7 +147,7 @@ func (b *Balanced) Control(w *World) {
 
 // advance lets the counters grow by what was used and waited for in one step.
 func (b *Balanced) advance() {
-	for i := range b.hosts {
+	each(len(b.hosts), func(i int) {
 		h := &b.hosts[i]
 		h.total += cpuTime(b.Capacity[i])
 		h.busy += cpuTime(min(b.Load[i], b.Capacity[i]))
@@ -157,7 +157,7 @@ func (b *Balanced) advance() {
 			g.cpu += cpuTime(demand * served)
 			g.wait += cpuTime(demand * (1 - served))
 		}
-	}
+	})
 }
 
 // observe samples one host.
@@ -230,6 +230,8 @@ func (b *Balanced) decide(i int) {
 	b.heard[i] = h.host
 	b.heard[i].Outbound = h.outbound
 	v := b.view(i)
+	v.Domains = b.domains[:0]
+	defer func() { b.domains = v.Domains[:0] }()
 	for _, c := range h.sample.Domains {
 		v.Domains = append(v.Domains, h.estimator.Domain(c))
 	}

@@ -30,7 +30,11 @@ type VM struct {
 // of it on top, and a tenth of the demand is lost.
 type World struct {
 	Capacity []float64 // MIPS of each host
-	VMs      []VM
+	// Noise is the standard deviation of each VM's demand about its trace, as a
+	// share of it, anew at each step. The traces are means over five minutes and
+	// have none.
+	Noise float64
+	VMs   []VM
 	// Now is the time since the start.
 	Now time.Duration
 	// Load of each host in MIPS; may exceed its capacity.
@@ -167,6 +171,23 @@ func (w *World) Run(c Controller) Figures {
 	return w.figures.total(len(w.VMs), length)
 }
 
+// noise is a factor for the demand of a VM in this step, of mean 1 and never
+// negative; the same whenever it is asked for.
+func (w *World) noise(vm int) float64 {
+	if w.Noise == 0 {
+		return 1
+	}
+	// The sum of four uniform numbers is near enough to normal.
+	z, sum := uint64(vm)<<32|uint64(w.Now/Step), 0.0
+	for range 4 {
+		z = (z + 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		z ^= z >> 31
+		sum += float64(z>>11)/(1<<53) - 0.5
+	}
+	return max(0, 1+w.Noise*sum*math.Sqrt(3))
+}
+
 // step ends what has ended, and computes and counts the load at Now.
 func (w *World) step(c Controller) {
 	running := w.moving[:0]
@@ -185,10 +206,13 @@ func (w *World) step(c Controller) {
 	}
 	w.moving = running
 	clear(w.Load)
+	each(len(w.VMs), func(i int) {
+		vm := &w.VMs[i]
+		vm.Demand = vm.Trace.At(w.Now) * vm.MIPS * w.noise(i)
+	})
 	demand, lost := 0.0, 0.0
 	for i := range w.VMs {
 		vm := &w.VMs[i]
-		vm.Demand = vm.Trace.At(w.Now) * vm.MIPS
 		demand += vm.Demand
 		w.Load[vm.Host] += vm.Demand
 		if vm.MovingTo >= 0 {

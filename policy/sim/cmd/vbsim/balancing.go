@@ -38,28 +38,28 @@ func contestants() []contestant {
 	}
 }
 
-// day is one set of traces.
-type day struct {
+// traceDay is one set of traces.
+type traceDay struct {
 	name   string
 	traces []sim.Trace
 }
 
-func (s settings) load() ([]day, error) {
+func (s settings) load() ([]traceDay, error) {
 	if s.traces == "" {
-		return []day{{fmt.Sprintf("synthetic-%d", s.seed), sim.Synthetic(s.synthetic, s.seed)}}, nil
+		return []traceDay{{fmt.Sprintf("synthetic-%d", s.seed), sim.Synthetic(s.synthetic, s.seed)}}, nil
 	}
 	paths, err := s.files()
 	if err != nil {
 		return nil, err
 	}
-	var days []day
+	var days []traceDay
 	for _, path := range paths {
 		traces, err := sim.LoadTraces(path)
 		if err != nil {
 			return nil, err
 		}
 		name := strings.TrimSuffix(filepath.Base(path), ".csv.gz")
-		days = append(days, day{strings.TrimPrefix(name, "planetlab-"), traces})
+		days = append(days, traceDay{strings.TrimPrefix(name, "planetlab-"), traces})
 	}
 	return days, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -31,35 +32,56 @@ func planning(w io.Writer, s settings) error {
 		if err != nil {
 			return err
 		}
-		planOne(w, filepath.Base(prefix), snapshot)
+		if err := planOne(w, filepath.Base(prefix), snapshot, s.hbal); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func planOne(w io.Writer, name string, s policy.Snapshot) {
+// planOne prints a line for the planner, and one for hbal if the fleet is not too
+// large for it.
+func planOne(w io.Writer, name string, s policy.Snapshot, hbalMax int) error {
 	config := policy.DefaultConfig()
 	config.MaxInbound, config.MaxOutbound = 2, 2
 	planner := policy.Planner{Config: config, Spread: true, Deviation: 0.01}
 	before := cpuSeconds()
 	plan := planner.Plan(s)
 	cost := cpuSeconds() - before
-
-	r := sim.Replay(s, plan.Moves)
-	none, gib := r.Until(func(b policy.Balance) bool { return b.Overloaded == 0 })
-	sd := func(goal float64) (int, float64) {
-		return r.Until(func(b policy.Balance) bool { return float64(b.Deviation) <= goal })
-	}
-	to5, gib5 := sd(.05)
-	to2, _ := sd(.02)
-	to1, _ := sd(.01)
 	steps := 0
 	for _, m := range plan.Moves {
 		steps = max(steps, m.Step)
 	}
+	r := sim.Replay(s, plan.Moves)
 	again := planner.Plan(r.Final)
-	fmt.Fprintf(w, "| %s | %.3f | %.3f → %.4f | %.2f → %.2f | %d → %d | %d | %.0f | %d | %d | %d | %.0f | %d | %d | %d moves |\n",
-		name, cost, float64(plan.Before.Deviation), float64(plan.After.Deviation), float64(plan.Before.Max), float64(plan.After.Max),
-		plan.Before.Overloaded, plan.After.Overloaded, none, gib, to5, to2, to1, gib5, len(plan.Moves), steps, len(again.Moves))
+	printPlan(w, name, cost, r, fmt.Sprintf("%d | %d moves", steps, len(again.Moves)))
+	if len(s.Hosts) > hbalMax {
+		return nil
+	}
+	moves, cost, err := hbal(s)
+	if err != nil {
+		return err
+	}
+	printPlan(w, name+", hbal", cost, sim.Replay(s, moves), " | ")
+	return nil
+}
+
+func printPlan(w io.Writer, name string, cost float64, r sim.Replayed, rest string) {
+	none, gib := r.Until(func(b policy.Balance) bool { return b.Overloaded == 0 })
+	sd := func(goal float64) (string, float64) {
+		moves, gib := r.Until(func(b policy.Balance) bool { return float64(b.Deviation) <= goal })
+		if moves < 0 {
+			return "never", gib
+		}
+		return strconv.Itoa(moves), gib
+	}
+	to5, gib5 := sd(.05)
+	to2, _ := sd(.02)
+	to1, _ := sd(.01)
+	was, is := r.Balances[0], r.Balances[len(r.Balances)-1]
+	fmt.Fprintf(w, "| %s | %.3f | %.3f → %.4f | %.2f → %.2f | %d → %d | %d | %.0f | %s | %s | %s | %.0f | %d | %s |\n",
+		name, cost, float64(was.Deviation), float64(is.Deviation), float64(was.Max), float64(is.Max),
+		was.Overloaded, is.Overloaded, none, gib, to5, to2, to1, gib5, len(r.Moves), rest)
 }
 
 // cpuSeconds is the CPU time of this process so far.
