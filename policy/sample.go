@@ -20,8 +20,9 @@ type HostCounters struct {
 	// Busy and Total are CPU time since boot, summed over the CPUs, both from
 	// one read. Their differences make the utilization.
 	Busy, Total time.Duration
-	// MemoryTotal and MemoryAvailable are levels. Available counts what the
-	// kernel can reclaim (caches, ZFS ARC above its minimum).
+	// MemoryTotal and MemoryAvailable are levels, of ordinary pages: what is set
+	// aside as huge pages is in neither. Available counts what the kernel can
+	// reclaim (caches, ZFS ARC above its minimum).
 	MemoryTotal, MemoryAvailable Bytes
 	// Stalled is PSI's "some" CPU total, PressureKnown whether there is one.
 	Stalled       time.Duration

@@ -106,7 +106,7 @@ func (h *Hypervisor) factsOf(n node) (policy.HostFacts, error) {
 	if n.id == "" {
 		return f, errNoHostID
 	}
-	memory, err := h.proc.Memory()
+	memory, err := h.host.capacity()
 	if err != nil {
 		return f, fmt.Errorf("read the host's memory: %w", err)
 	}
@@ -131,7 +131,7 @@ func (h *Hypervisor) factsOf(n node) (policy.HostFacts, error) {
 		Name: n.name,
 		Capacity: policy.Load{
 			CPU:    policy.MilliCPU(math.Round(cpus * 1000)),
-			Memory: policy.Bytes(memory.Total),
+			Memory: memory,
 		},
 		CPUFingerprint:    fingerprint(info, kernel, n),
 		CPUModel:          info.Model,

@@ -19,6 +19,25 @@ type hostReader struct {
 	seen        bool
 	prev        proc.CPU
 	busy, total time.Duration
+	// ordinary is the memory without huge pages as it was at first: the host's
+	// capacity, which others have been told. Pages that are set aside later
+	// count as used.
+	ordinary policy.Bytes
+}
+
+// capacity is the host's memory, without what was set aside as huge pages when
+// it was first asked for.
+func (r *hostReader) capacity() (policy.Bytes, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ordinary == 0 {
+		memory, err := r.proc.Memory()
+		if err != nil {
+			return 0, err
+		}
+		r.ordinary = policy.Bytes(memory.Ordinary())
+	}
+	return r.ordinary, nil
 }
 
 func (r *hostReader) read() (policy.HostCounters, error) {
@@ -39,10 +58,13 @@ func (r *hostReader) read() (policy.HostCounters, error) {
 		r.total += step.Total().Duration()
 	}
 	r.prev, r.seen = stat.CPU, true
+	if r.ordinary == 0 {
+		r.ordinary = policy.Bytes(memory.Ordinary())
+	}
 	c = policy.HostCounters{
 		Busy:            r.busy,
 		Total:           r.total,
-		MemoryTotal:     policy.Bytes(memory.Total),
+		MemoryTotal:     r.ordinary,
 		MemoryAvailable: policy.Bytes(memory.Room()),
 		Known:           true,
 	}

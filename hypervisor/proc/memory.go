@@ -25,11 +25,24 @@ type Memory struct {
 	// used or not, so guests on huge pages are counted in pages, not here.
 	HugePagesTotal, HugePagesFree uint64 // pages
 	HugePageSize                  uint64 // bytes; 0 without huge page support
+
+	// Hugetlb is what all huge pages of all sizes take; zero on a kernel older
+	// than 4.16, which says nothing of the other sizes.
+	Hugetlb uint64
 }
 
-// Room returns what new work can get: Available and ARCReclaimable, never
-// more than Total.
-func (m Memory) Room() uint64 { return min(m.Available+m.ARCReclaimable, m.Total) }
+// HugePages returns what the pools of huge pages take of Total.
+func (m Memory) HugePages() uint64 {
+	return min(m.Total, max(m.Hugetlb, m.HugePagesTotal*m.HugePageSize))
+}
+
+// Ordinary returns what of Total can serve ordinary pages: all but the huge
+// ones, which no ordinary guest can have.
+func (m Memory) Ordinary() uint64 { return m.Total - m.HugePages() }
+
+// Room returns what new work can get in ordinary pages: Available and
+// ARCReclaimable, never more than there are.
+func (m Memory) Room() uint64 { return min(m.Available+m.ARCReclaimable, m.Ordinary()) }
 
 // Memory reads meminfo and, where ZFS is loaded, its ARC statistics. The error
 // is ErrNoData on a kernel older than 3.14, which has no MemAvailable.
@@ -87,6 +100,9 @@ func parseMeminfo(path string, b []byte) (Memory, error) {
 	if !seenAvailable {
 		return Memory{}, fmt.Errorf("MemAvailable in %s: %w", path, ErrNoData)
 	}
+	if m.HugePageSize > 0 && m.HugePagesTotal > math.MaxInt64/m.HugePageSize {
+		return Memory{}, &ParseError{Path: path, Line: 1, What: fmt.Sprintf("HugePages_Total %d is absurd", m.HugePagesTotal)}
+	}
 	if m.Available > math.MaxInt64 {
 		return Memory{}, &ParseError{Path: path, Line: 1, What: fmt.Sprintf("MemAvailable %d is absurd", m.Available)}
 	}
@@ -108,6 +124,8 @@ func (m *Memory) field(key string) *uint64 {
 		return &m.HugePagesFree
 	case "Hugepagesize:":
 		return &m.HugePageSize
+	case "Hugetlb:":
+		return &m.Hugetlb
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func TestMissingFiles(t *testing.T) {
 	}
 }
 
-const meminfoText = `MemTotal:       1000 kB
+const meminfoText = `MemTotal:       100000 kB
 MemFree:         100 kB
 MemAvailable:    400 kB
 SwapTotal:        50 kB
@@ -148,12 +148,13 @@ SwapFree:         18446744073709551360 kB
 HugePages_Total:      16
 HugePages_Free:        4
 Hugepagesize:       2048 kB
+Hugetlb:           34816 kB
 `
 
 func TestMemory(t *testing.T) {
 	want := proc.Memory{
-		Total: 1000 << 10, Available: 400 << 10,
-		HugePagesTotal: 16, HugePagesFree: 4, HugePageSize: 2 << 20,
+		Total: 100000 << 10, Available: 400 << 10,
+		HugePagesTotal: 16, HugePagesFree: 4, HugePageSize: 2 << 20, Hugetlb: 34816 << 10,
 	}
 	m, err := root(t, "meminfo", meminfoText).Memory()
 	if err != nil || m != want {
@@ -173,6 +174,36 @@ func TestMemory(t *testing.T) {
 	_, err = root(t, "meminfo", "MemTotal: 5 kB\n").Memory()
 	if !errors.Is(err, proc.ErrNoData) {
 		t.Errorf("without MemAvailable: error %v is not ErrNoData", err)
+	}
+}
+
+// What is set aside as huge pages is neither there for ordinary guests nor used
+// by them.
+func TestHugePagesAreApart(t *testing.T) {
+	const gib = 1 << 30
+	for _, tt := range []struct {
+		name           string
+		m              proc.Memory
+		ordinary, room uint64
+	}{
+		{"none", proc.Memory{Total: 64 * gib, Available: 60 * gib}, 64 * gib, 60 * gib},
+		{"a pool of one size", proc.Memory{
+			Total: 64 * gib, Available: 10 * gib, HugePagesTotal: 48, HugePageSize: gib,
+		}, 16 * gib, 10 * gib},
+		{"pools of two sizes", proc.Memory{
+			Total: 64 * gib, Available: 10 * gib, HugePagesTotal: 512, HugePageSize: 2 << 20, Hugetlb: 49 * gib,
+		}, 15 * gib, 10 * gib},
+		{"and ZFS", proc.Memory{
+			Total: 64 * gib, Available: 4 * gib, ARCReclaimable: 8 * gib, Hugetlb: 48 * gib,
+		}, 16 * gib, 12 * gib},
+		{"more room than there is", proc.Memory{
+			Total: 64 * gib, Available: 12 * gib, ARCReclaimable: 8 * gib, Hugetlb: 48 * gib,
+		}, 16 * gib, 16 * gib},
+		{"nonsense", proc.Memory{Total: gib, Available: gib, Hugetlb: 2 * gib}, 0, 0},
+	} {
+		if o, r := tt.m.Ordinary(), tt.m.Room(); o != tt.ordinary || r != tt.room {
+			t.Errorf("%s: %d ordinary and room for %d, want %d and %d", tt.name, o, r, tt.ordinary, tt.room)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
@@ -20,6 +21,7 @@ func variants(w io.Writer, args []string) error {
 	flags.IntVar(&s.synthetic, "synthetic", 1000, "how many made-up traces")
 	flags.Uint64Var(&s.seed, "seed", 1, "seed of the made-up traces")
 	noise := flags.Float64("noise", 0, "standard deviation of each VM's demand about its trace, as a share of it")
+	only := flags.String("only", "", "run only the variants whose names begin like this")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -29,6 +31,9 @@ func variants(w io.Writer, args []string) error {
 	}
 	fmt.Fprintf(w, "medians of %d days, noise %g\n%s", len(days), *noise, header)
 	for _, v := range variantsOfDaemon() {
+		if !strings.HasPrefix(v.name, *only) {
+			continue
+		}
 		var all []sim.Figures
 		for _, d := range days {
 			world := sim.NewFleet(d.traces)
