@@ -112,15 +112,15 @@ type Sampling struct {
 // Automatic stands for a duration that follows from other keys.
 const Automatic time.Duration = -1
 
-// Horizon is how far ahead a trend is followed: by default to when a move would
-// help, which is half the window that detection counts (the decision) and the
-// migration of an ordinary guest.
+// Horizon is how far ahead a trend is followed: by default to when a move that is
+// decided upon now would help, which is the next sample and the migration of an
+// ordinary guest. What longer ones bring is in docs/benchmarks.md.
 func (c Config) Horizon() time.Duration {
 	if c.Sampling.Horizon != Automatic {
 		return c.Sampling.Horizon
 	}
 	const migration = 20 * time.Second
-	return time.Duration(c.Policy.SamplesWindow)*c.Sampling.Interval/2 + min(migration, c.Sampling.Interval)
+	return c.Sampling.Interval + min(migration, c.Sampling.Interval)
 }
 
 // Gossip is how hosts tell each other of their load.

@@ -41,7 +41,7 @@ func DaemonOptions() Options {
 	c := policy.DefaultConfig()
 	c.Bandwidth = policy.Bytes(MigrationBandwidth * 1e6)
 	return Options{
-		Policy: c, TimeConstant: 40 * time.Second,
+		Policy: c, TimeConstant: 40 * time.Second, Horizon: 40 * time.Second,
 		SampleEvery: 20 * time.Second, Period: 20 * time.Second, GossipDelay: 10 * time.Second, Attempts: 3,
 	}
 }
