@@ -85,4 +85,4 @@ check-go:
 deps: check-go
 	@.ci/deps
 
--include loadgen/bench/bench.mk policy/sim/bench.mk tests/disaster/soak.mk tests/fuzz.mk
+-include loadgen/bench/bench.mk policy/sim/bench.mk tests/disaster/soak.mk tests/e2e/soak.mk tests/fuzz.mk

@@ -45,7 +45,7 @@ type show struct {
 
 func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute+*soakFor)
 	t.Cleanup(cancel)
 	if o.KeepaliveInterval == 0 {
 		o.KeepaliveInterval, o.KeepaliveCount = time.Second, 3
@@ -146,7 +146,7 @@ func (w *show) until(limit time.Duration, what string, condition func() bool) ti
 // history returns the ended operations of a host, newest first.
 func (w *show) history(host string) []api.Operation {
 	w.Helper()
-	ops, err := w.daemons[host].Client.History(w.ctx, 100)
+	ops, err := w.daemons[host].Client.History(w.ctx, 1000)
 	w.must(err)
 	return ops
 }
