@@ -52,6 +52,8 @@ type Core struct {
 	// clock.
 	remembered bool
 	decision   policy.Decision
+	// heard is what the last decision knew of the others.
+	heard Fleet
 }
 
 // Tuning is what of the configuration the core needs. All of it may change
@@ -209,6 +211,9 @@ func (c *Core) rejudge(now time.Time) {
 	}
 	c.state.SettleUntil = earlier(c.state.SettleUntil, now.Add(p.Settle))
 	c.state.BrokenUntil = earlier(c.state.BrokenUntil, now.Add(p.BreakerReset))
+	c.state.Debt.Until = earlier(c.state.Debt.Until, now.Add(p.Cooldown))
+	c.state.Awaited.Until = earlier(c.state.Awaited.Until, now.Add(p.Cooldown))
+	c.state.NoSwapUntil = earlier(c.state.NoSwapUntil, now.Add(p.Cooldown))
 	c.state.Backoffs = slices.Clone(c.state.Backoffs)
 	for i := range c.state.Backoffs {
 		b := &c.state.Backoffs[i]
@@ -449,6 +454,7 @@ func (c *Core) operatesOn(id policy.DomainID, other policy.OpID) bool {
 
 // Decide decides on the newest facts and remembers.
 func (c *Core) Decide(now time.Time, fleet Fleet) policy.Decision {
+	c.heard = fleet
 	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(c.View(now, fleet), c.state)
 	return c.decision
 }
@@ -549,26 +555,40 @@ func (c *Core) Leaving(now time.Time, id policy.DomainID) policy.MoveHistory {
 	return c.tuning.Policy.Arrived(history, now, c.facts.ID)
 }
 
-// WouldAdmit answers a source that asks for room, and books nothing.
+// WouldAdmit answers a source that asks for room, and books nothing. To make
+// room first is yes as well: what else speaks against the domain is to be known
+// before anything is moved for it.
 func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest) policy.Reason {
+	why, _ := c.judge(now, r)
+	if why == policy.HostMakesRoom {
+		return policy.OK
+	}
+	return why
+}
+
+// judge is the answer to a source that asks for room, and what to remember if
+// it is given.
+func (c *Core) judge(now time.Time, r peer.ReserveRequest) (policy.Reason, policy.State) {
 	c.ledger = c.ledger.Unexpired(now)
 	if granted, ok := c.ledger.Find(r.Op); ok {
 		if granted.From != r.Move.From || granted.Domain != r.Move.Domain {
-			return policy.Unauthorized // somebody else's operation
+			return policy.Unauthorized, c.state // somebody else's operation
 		}
-		return policy.OK
+		return policy.OK, c.state
 	}
 	if _, here := c.counters(r.Move.Domain); here {
-		return policy.AlreadyThere
+		return policy.AlreadyThere, c.state
 	}
-	return c.tuning.Policy.Admit(c.View(now, Fleet{}), r.Move)
+	return c.tuning.Policy.Answer(c.View(now, c.heard), c.state, r.Move)
 }
 
 // Admit answers a source that asks for room, and books the room in the same
 // step if the answer is yes. Asked again for the same operation it gives the
 // same answer and books nothing more.
 func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
-	if why := c.WouldAdmit(now, r); why != policy.OK {
+	why, state := c.judge(now, r)
+	c.state = state
+	if why != policy.OK {
 		return why
 	}
 	if _, ok := c.ledger.Find(r.Op); ok {
@@ -589,6 +609,7 @@ func (c *Core) Revoke(op policy.OpID) {
 	if r, ok := c.ledger.Find(op); ok && r.Phase == policy.Reserved {
 		c.ledger = c.ledger.Without(op)
 		delete(c.arriving, op)
+		c.state = c.state.NoDebt(r.Domain)
 	}
 }
 
@@ -634,6 +655,7 @@ func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
 	if f.Result != policy.Succeeded {
 		c.ledger = c.ledger.Without(f.Op)
 		delete(c.arriving, f.Op)
+		c.state = c.state.NoDebt(f.Move.Domain)
 		return Arrived{}, false
 	}
 	if r, ok := c.ledger.Find(f.Op); ok && r.Phase != policy.SettlingIn {

@@ -22,7 +22,11 @@ func (c Config) Admit(v View, m Move) Reason {
 
 // admit answers for a load that comes from a host.
 func (c *Config) admit(now time.Time, target *Host, self, from HostID, booked Load) Reason {
-	overfilled := c.overfilled(target, booked)
+	return c.admitUpTo(c.Marks.Receive, now, target, self, from, booked)
+}
+
+func (c *Config) admitUpTo(mark Fraction, now time.Time, target *Host, self, from HostID, booked Load) Reason {
+	overfilled := c.overfilled(mark, target, booked)
 	switch {
 	case target.ID == from:
 		return SameHost
@@ -46,10 +50,10 @@ func (c *Config) admit(now time.Time, target *Host, self, from HostID, booked Lo
 }
 
 // overfilled says in which dimension the load does not fit on the host.
-func (c *Config) overfilled(h *Host, booked Load) Reason {
+func (c *Config) overfilled(mark Fraction, h *Host, booked Load) Reason {
 	after := h.Committed().Plus(booked)
 	switch {
-	case after.Share(CPU, h.Capacity) > c.Marks.Receive:
+	case after.Share(CPU, h.Capacity) > mark:
 		return HostOverReceive
 	case after.Share(Memory, h.Capacity) > c.MemoryReceive:
 		return HostMemory

@@ -85,6 +85,11 @@ type Config struct {
 	// predicts its duration.
 	Bandwidth Bytes
 
+	// Swaps lets a host that nobody has room for ask another to give something
+	// smaller away first, or in exchange (see swap.go). Without it such a host
+	// waits until room appears by itself.
+	Swaps bool
+
 	// MaxMoves bounds one plan. The daemon executes the head and looks again.
 	MaxMoves int
 }

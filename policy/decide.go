@@ -59,6 +59,9 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	if self.Flags.Has(Draining) { // the operator's word, whatever the load
 		why, need = Drain, OK
 	}
+	if owed := c.payDebt(v, s, self, d); len(owed.Plan) > 0 {
+		return owed.permitted(v), s
+	}
 	hold := cmp.Or(c.gate(v, s, self, why), need)
 	mend := why != Drain && c.misplaces(&v, &self) && c.gate(v, s, self, RuleBroken) == OK
 	if hold != OK && !mend {
@@ -114,7 +117,7 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 		return Minority
 	case self.Outbound >= c.MaxOutbound:
 		return InFlight
-	case why == Drain || why == RuleBroken:
+	case why == Drain || why == RuleBroken || why == Swap:
 		return OK // settling is for judging the load, which these do not
 	case v.Now.Before(s.SettleUntil):
 		return Settling
@@ -150,6 +153,9 @@ func (c Config) plan(v View, s State, d Decision, why Reason) (View, Decision) {
 		}
 		m, verdicts, ok := c.next(v, s, self, why)
 		d.Verdicts = verdicts
+		if !ok && len(d.Plan) == 0 {
+			return v, c.proposeSwap(v, s, self, why, d)
+		}
 		if !ok {
 			break
 		}

@@ -20,6 +20,9 @@ type Move struct {
 	VCPUs     int   `json:"vcpus"`
 	// Trend is the domain's, as its source sees it.
 	Trend MilliCPU `json:"trend_millis,omitempty"`
+	// Back is set when no host has room for the domain as it is: To is asked to
+	// give something smaller away, and From would take back this much.
+	Back *Load `json:"back,omitempty"`
 
 	// Requires and Groups are the domain's. Joins name those affinity groups of
 	// which the source believes that they are on To.

@@ -25,8 +25,7 @@ func (c *Config) targets(v View) (open []target, closed []Verdict) {
 			closed = append(closed, Verdict{Host: h.ID, Reason: why})
 			continue
 		}
-		most := Load{CPU: c.Marks.Receive.of(h.Capacity.CPU), Memory: Bytes(float64(c.MemoryReceive) * float64(h.Capacity.Memory))}
-		open = append(open, target{h, most.Minus(h.Committed())})
+		open = append(open, target{h, c.most(h).Minus(h.Committed())})
 	}
 	slices.SortFunc(open, func(a, b target) int { return cmp.Compare(a.host.ID, b.host.ID) })
 	sortVerdicts(closed)
@@ -118,10 +117,10 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 	case ch.state.backedOff(ch.view.Now, d.ID, t.host.ID):
 		return HostBackoff
 	}
-	if why := c.overfilled(t.host, booked); why != OK {
+	if why := c.overfilled(c.Marks.Receive, t.host, booked); why != OK {
 		return why
 	}
-	if ch.why != Drain && ch.why != RuleBroken && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
+	if ch.why != Drain && ch.why != RuleBroken && ch.why != Swap && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
 		return NoGain
 	}
 	return OK

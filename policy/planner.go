@@ -11,7 +11,8 @@ import (
 // planners. The daemons do not use it; each decides for its own host.
 //
 // Invariant: with the moves of earlier steps done and those of a step done in
-// any order, no target is above its limits; and planning again on the result
+// any order, no target is above its limits (see exchange for the one
+// exception, which its own second half ends); and planning again on the result
 // proposes nothing.
 type Planner struct {
 	Config Config

@@ -71,8 +71,11 @@ func TestPlansAreValidAtEveryStep(t *testing.T) {
 				in[m.To]++
 				out[m.From]++
 				load[m.To] = load[m.To].Plus(d.Demand)
-				to := hosts[m.To].Capacity
-				if load[m.To].Share(policy.CPU, to) > c.Marks.Stop || load[m.To].Share(policy.Memory, to) > c.MemoryReceive {
+				to, limit := hosts[m.To].Capacity, c.Marks.Stop
+				if m.Reason == policy.Swap {
+					limit = c.Marks.High
+				}
+				if load[m.To].Share(policy.CPU, to) > limit || load[m.To].Share(policy.Memory, to) > c.MemoryReceive {
 					t.Fatalf("step %d: %+v brings the target to %v", step, m, load[m.To])
 				}
 				if in[m.To] > c.MaxInbound || out[m.From] > c.MaxOutbound {
@@ -190,5 +193,45 @@ func BenchmarkPlan1000Hosts20000Domains(b *testing.B) {
 	p := policy.Planner{Config: policy.DefaultConfig(), Spread: true, Deviation: 0.05}
 	for b.Loop() {
 		p.Plan(s)
+	}
+}
+
+// TestSwapInAPlan: neither host has room for a domain of 3 CPUs; together they
+// have.
+func TestSwapInAPlan(t *testing.T) {
+	s := policy.Snapshot{At: start}
+	add := func(host string, used policy.MilliCPU, domains ...policy.MilliCPU) {
+		h := policy.Host{Received: start}
+		h.ID, h.Capacity = policy.HostID(host), policy.Load{CPU: 10_000, Memory: 64 * policy.GiB}
+		h.Used = policy.Load{CPU: used}
+		for i, cpu := range domains {
+			d := policy.PlacedDomain{Host: h.ID}
+			d.ID, d.Known = policy.DomainID(fmt.Sprintf("%s-%d", host, i)), true
+			d.Demand = policy.Load{CPU: cpu, Memory: policy.GiB}
+			h.Used = h.Used.Plus(d.Demand)
+			s.Domains = append(s.Domains, d)
+		}
+		s.Hosts = append(s.Hosts, h)
+	}
+	moves := func() string {
+		var b strings.Builder
+		plan := policy.Planner{Config: policy.DefaultConfig()}.Plan(s)
+		for _, m := range plan.Moves {
+			fmt.Fprintf(&b, "%d %s %s -> %s %s\n", m.Step, m.Domain, m.From, m.To, m.Reason)
+		}
+		fmt.Fprintf(&b, "%d overloaded\n", plan.After.Overloaded)
+		return b.String()
+	}
+	add("a", 0, 3000, 3000, 3000)
+	add("b", 2000, 1000, 2000)
+	add("c", 5100)
+	if got, want := moves(), "1 b-0 b -> c swap\n2 a-0 a -> b overload\n0 overloaded\n"; got != want {
+		t.Errorf("three hosts:\n%swant\n%s", got, want)
+	}
+	s = policy.Snapshot{At: start}
+	add("a", 0, 2400, 3000, 3000)
+	add("b", 4200, 1300)
+	if got, want := moves(), "1 a-0 a -> b swap\n2 b-0 b -> a swap\n0 overloaded\n"; got != want {
+		t.Errorf("two hosts:\n%swant\n%s", got, want)
 	}
 }

@@ -129,6 +129,7 @@ func TestMovesAreSafe(t *testing.T) {
 func TestOrderOfInputChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, v := eager(), anyView(t)
+		c.Swaps = true
 		want, wantState := decide(c, v, policy.State{})
 		hosts, domains := slices.Clone(v.Hosts), slices.Clone(v.Domains)
 		w := v
@@ -146,8 +147,9 @@ func TestOrderOfInputChangesNothing(t *testing.T) {
 
 func TestEveryDomainThatStaysHasOneReason(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := anyView(t)
-		d, _ := decide(eager(), v, policy.State{})
+		c, v := eager(), anyView(t)
+		c.Swaps = rapid.Bool().Draw(t, "swaps")
+		d, _ := decide(c, v, policy.State{})
 		reasons := map[policy.DomainID]int{}
 		for _, verdict := range d.Verdicts {
 			if verdict.Reason == policy.OK {

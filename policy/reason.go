@@ -19,6 +19,7 @@ const (
 	Consolidating
 	RuleBroken
 	Contention
+	Swap
 
 	// Why the host starts nothing now (gates).
 	NotOverloaded
@@ -71,6 +72,7 @@ const (
 	HostMemory
 	HostInboundLimit
 	HostBackoff
+	HostMakesRoom
 	NoGain
 	AlreadyThere
 	CPUIncompatible
@@ -116,6 +118,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	Spread:        {"spread", "the move makes the load more even"},
 
 	Contention: {"contention", "domains on the host have waited for a CPU for long enough"},
+	Swap:       {"swap", "room is made for a domain that no host has room for as it is"},
 	RuleBroken: {"rule_broken", "the host lacks a label that the domain requires"},
 
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
@@ -166,6 +169,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	HostMemory:         {"host_memory", "the host lacks the memory"},
 	HostInboundLimit:   {"host_inbound_limit", "the host takes in as many as it is allowed to"},
 	HostBackoff:        {"host_backoff", "the host refused or failed this a short while ago"},
+	HostMakesRoom:      {"host_makes_room", "the host moves something smaller away first"},
 	NoGain:             {"no_gain", "the move would not lower the higher of the two loads enough"},
 	AlreadyThere:       {"already_there", "a domain with this UUID or name is already there"},
 	CPUIncompatible:    {"cpu_incompatible", "the guest's CPU does not run there"},

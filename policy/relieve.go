@@ -13,7 +13,7 @@ func (b *board) relieve(limit int) {
 		}
 		choice := b.lightest(worst)
 		if len(choice) == 0 {
-			b.stuck[worst] = true
+			b.stuck[worst] = !b.exchange(worst, limit)
 			continue
 		}
 		b.give(worst, choice[0], Overload)

@@ -26,6 +26,13 @@ type State struct {
 
 	Backoffs []Backoff `json:"backoffs,omitempty"`
 
+	// Debt is what this host has agreed to give away to make room, Awaited what
+	// it may get back for what it gave. NoSwapUntil keeps one swap from leading
+	// to the next.
+	Debt        Debt      `json:"debt,omitzero"`
+	Awaited     Awaited   `json:"awaited,omitzero"`
+	NoSwapUntil time.Time `json:"no_swap_until,omitzero"`
+
 	// Failures in a row, and until when they stop everything.
 	Failures    int       `json:"failures,omitempty"`
 	BrokenUntil time.Time `json:"broken_until,omitzero"`
@@ -43,6 +50,9 @@ type Backoff struct {
 
 // Refused returns the state after a host did not grant a move.
 func (c Config) Refused(s State, now time.Time, m Move, why Reason) State {
+	if why == HostMakesRoom {
+		s.NoSwapUntil = now.Add(swapPatience) // one host is enough
+	}
 	return s.backOff(now, m, why, c.RefusedBackoff, s.failures(m))
 }
 
@@ -52,6 +62,7 @@ func (c Config) Refused(s State, now time.Time, m Move, why Reason) State {
 // and as a move for settling: nobody knows which it was.
 func (c Config) Finished(s State, now time.Time, m Move, o Outcome) State {
 	s.SettleUntil = now.Add(c.Settle)
+	s = c.swapped(s, now, m, o)
 	if o.Result == Succeeded {
 		s.Failures, s.BrokenUntil = 0, time.Time{}
 		return s

@@ -61,6 +61,12 @@ type host struct {
 // no host took more in at once than it may, and every goroutine ends.
 func inFleet(t *testing.T, spec fake.Spec, test func(f *fleet)) {
 	t.Helper()
+	inTunedFleet(t, spec, func(*policy.Config) {}, test)
+}
+
+// inTunedFleet is inFleet with a policy that differs from the default.
+func inTunedFleet(t *testing.T, spec fake.Spec, tune func(*policy.Config), test func(f *fleet)) {
+	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		world, err := fake.NewLive(spec)
@@ -75,6 +81,7 @@ func inFleet(t *testing.T, spec fake.Spec, test func(f *fleet)) {
 				Interval: 20 * time.Second, TimeConstant: 40 * time.Second, ReserveTTL: 30 * time.Second,
 			},
 		}
+		tune(&f.tuning.Policy)
 		for i, name := range world.HostNames() {
 			h := &host{fleet: f, name: name, id: fake.HostID(name), addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}), 17450)}
 			f.hosts[h.id] = h

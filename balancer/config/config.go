@@ -196,6 +196,14 @@ const (
 	defaultMetricsListen = "0.0.0.0:17452"
 )
 
+// defaultPolicy is that of the policy package, with what only a live daemon can
+// do.
+func defaultPolicy() policy.Config {
+	p := policy.DefaultConfig()
+	p.Swaps = true
+	return p
+}
+
 // Default returns the defaults. They depend on nothing but this function.
 func Default() Config {
 	return Config{
@@ -213,7 +221,7 @@ func Default() Config {
 			CallTimeout:    10 * time.Second,
 		},
 		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second, Horizon: Automatic},
-		Policy:   policy.DefaultConfig(),
+		Policy:   defaultPolicy(),
 		Gossip:   Gossip{Listen: netip.MustParseAddrPort(defaultGossipListen), Label: "virtbalance"},
 		Peer: Peer{
 			Listen:         defaultPeerListen,

@@ -62,6 +62,7 @@ func (c *Config) keys() []key {
 		{"policy.detector", choice(&p.Detector, policy.Detectors()...), true},
 		{"policy.detector_safety", number(&p.DetectorSafety), true},
 		{"policy.wait_high", percent(&p.WaitHigh), true},
+		{"policy.swaps", boolean(&p.Swaps), true},
 		{"policy.min_gain", percent(&p.MinGain), true},
 		{"policy.cooldown", duration(&p.Cooldown), true},
 		{"policy.cooldown_max", duration(&p.CooldownMax), true},

@@ -116,6 +116,9 @@ func validMove(m policy.Move) error {
 	for i := 0; err == nil && i < len(m.Joins); i++ {
 		err = text("move.joins", m.Joins[i], nameMax)
 	}
+	if err == nil && m.Back != nil {
+		err = validLoad("move.back", *m.Back)
+	}
 	if err == nil && m.From == m.To {
 		err = fmt.Errorf("move.from and move.to are both %q", m.From)
 	}

@@ -34,6 +34,7 @@
 //	finish RESULT [REASON] tell the policy how the first move ended
 //	refused REASON         tell the policy that the target refused it
 //	explain DOMAIN HOST    ask why a domain would or would not go to a host
+//	ask DOMAIN FROM ...    ask self for room, as the target: cpu, mem, why, back, back-mem
 //	admit DOMAIN FROM ...  ask self, as the target: cpu, mem, requires, groups, joins
 //
 // Names serve as IDs. The package is for tests only.

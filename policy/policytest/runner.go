@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -89,6 +90,8 @@ func (r *Runner) do(a *args) (string, error) {
 	case "explain":
 		domain, to := policy.DomainID(a.word()), policy.HostID(a.word())
 		return r.Config.Explain(r.View, r.State, domain, to).Text() + "\n", nil
+	case "ask":
+		return r.ask(a)
 	case "admit":
 		m := policy.Move{Domain: policy.DomainID(a.word()), From: policy.HostID(a.word()), To: r.View.Self}
 		m.Load = policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}
@@ -143,6 +146,9 @@ func (r *Runner) String() string {
 	for _, m := range r.Decision.Plan {
 		fmt.Fprintf(&b, "move %s %s -> %s %s: %s -> %s, %s -> %s\n",
 			m.Name, m.From, m.To, m.Why, m.FromBefore, m.FromAfter, m.ToBefore, m.ToAfter)
+		if m.Back != nil {
+			fmt.Fprintf(&b, "back at most %s, %s\n", m.Back.CPU, m.Back.Memory)
+		}
 	}
 	for _, v := range r.Decision.Verdicts {
 		switch {
@@ -154,6 +160,25 @@ func (r *Runner) String() string {
 		}
 	}
 	return b.String()
+}
+
+// ask puts a move to self as its target, which remembers what it agrees to.
+func (r *Runner) ask(a *args) (string, error) {
+	m := policy.Move{Domain: policy.DomainID(a.word()), From: policy.HostID(a.word()), To: r.View.Self}
+	m.Load = policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}
+	m.MemoryMax = m.Load.Memory
+	a.reason("why", &m.Why)
+	if _, ok := a.pairs["back"]; ok {
+		m.Back = &policy.Load{CPU: a.cpus("back"), Memory: a.gib("back-mem")}
+	}
+	var why policy.Reason
+	before := r.State.Debt
+	why, r.State = r.Config.Answer(r.View, r.State, m)
+	answer := why.String() + "\n"
+	if debt := r.State.Debt; debt != before {
+		answer += fmt.Sprintf("owes %s to %s\n", debt.Domain, cmp.Or(debt.To, "anybody"))
+	}
+	return answer, nil
 }
 
 func (r *Runner) finish(a *args) error {

@@ -18,6 +18,9 @@ func (r *Runner) config(a *args) error {
 	} {
 		a.percent(key, to)
 	}
+	if a.flag("swaps") {
+		c.Swaps = true
+	}
 	for key, to := range map[string]*int{
 		"over": &c.SamplesOver, "window": &c.SamplesWindow, "in": &c.MaxInbound, "out": &c.MaxOutbound,
 		"moves": &c.MaxMoves, "breaker": &c.BreakerFailures,

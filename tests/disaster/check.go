@@ -109,7 +109,12 @@ func (c *checker) granted(h *host, q peer.ReserveRequest, reply peer.ReserveRepl
 	r.granted = true
 	limits := c.s.tune.Policy
 	cpu, memory := reply.Host.Utilization(policy.CPU), reply.Host.Utilization(policy.Memory)
-	if cpu > limits.Marks.Receive || memory > limits.MemoryReceive || reply.Host.Inbound > limits.MaxInbound {
+	receive := limits.Marks.Receive
+	if q.Move.Back != nil || q.Move.Why == policy.Swap {
+		receive = limits.Marks.Stop // for as long as an exchange takes
+		c.s.r.Swaps++
+	}
+	if cpu > receive || memory > limits.MemoryReceive || reply.Host.Inbound > limits.MaxInbound {
 		c.s.violate("%s grants %s and is then at cpu %s, memory %s, %d inbound", h.name, short(q.Op), cpu, memory, reply.Host.Inbound)
 	}
 	if c.s.o.Scenario.Overloaded > 0 {

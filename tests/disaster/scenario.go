@@ -140,6 +140,7 @@ func (s *Sim) tuneUp() {
 	p.Settle = s.within(20*time.Second, 90*time.Second)
 	p.FailedBackoff = time.Minute
 	p.BreakerFailures, p.BreakerReset = s.rng.IntN(4), 2*time.Minute
+	p.Swaps = s.o.Scenario.Overloaded == 0
 	p.MaxInbound, p.MaxOutbound = 1+s.rng.IntN(2), 1+s.rng.IntN(2)
 	s.tune = balancer.Tuning{
 		Policy: p, Mode: policy.AutoMode,
