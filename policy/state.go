@@ -50,6 +50,10 @@ type Backoff struct {
 
 // Refused returns the state after a host did not grant a move.
 func (c Config) Refused(s State, now time.Time, m Move, why Reason) State {
+	if m.Back != nil && why != HostMakesRoom { // ask others first, at leisure
+		s.NoSwapUntil = now.Add(swapPause)
+		return s.backOff(now, m, why, max(c.RefusedBackoff, swapPatience), s.failures(m))
+	}
 	if why == HostMakesRoom {
 		s.NoSwapUntil = now.Add(swapPatience) // one host is enough
 	}

@@ -47,6 +47,9 @@ type Awaited struct {
 // enough for measured loads to show the first.
 const swapPatience = 10 * time.Minute
 
+// swapPause is the time between two questions for a swap.
+const swapPause = 2 * time.Minute
+
 // Answer is the target's whole answer to a request for room: that of Admit, and
 // where there is no room, whether the host makes some. The state remembers what
 // it has agreed to.
