@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// pair is a swap in a plan: in leaves to, for other, and out of the host that
+// twoMoves is a swap in a plan: in leaves to, for other, and out of the host that
 // is relieved takes its place. Where other is that host itself, out goes first.
-type pair struct {
+type twoMoves struct {
 	out, to, in, other int
 	memory             float64
 }
@@ -23,14 +23,14 @@ func (b *board) exchange(from, limit int) bool {
 	if len(b.moves)+2 > limit {
 		return false
 	}
-	best, found := pair{}, false
+	best, found := twoMoves{}, false
 	for out, d := range b.hosts[from].domains {
 		if !d.movable || d.cpu == 0 {
 			continue
 		}
 		for _, to := range b.nearest(from, d) {
 			for in, x := range b.hosts[to].domains {
-				p := pair{out: out, to: to, in: in, memory: d.memory + x.memory}
+				p := twoMoves{out: out, to: to, in: in, memory: d.memory + x.memory}
 				if !x.movable || x.cpu >= d.cpu || found && p.memory >= best.memory {
 					continue
 				}
