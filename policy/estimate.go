@@ -162,6 +162,7 @@ func (e *Estimator) Domain(c DomainCounters) Domain {
 		ID: c.ID, Name: c.Name, VCPUs: c.VCPUs,
 		Demand:    Load{Memory: c.Memory},
 		MemoryMax: max(c.MemoryMax, c.Memory),
+		HugePages: c.HugePages,
 		Obstacle:  obstacle(c),
 		Rules:     c.Rules,
 		History:   c.History,

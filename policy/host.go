@@ -171,6 +171,10 @@ type Domain struct {
 	// MemoryMax is what the guest may grow to: what a target must have room
 	// for.
 	MemoryMax Bytes `json:"memory_max_bytes"`
+	// HugePages is guest memory in huge pages. It takes nothing of the memory
+	// that hosts tell of, but has to be copied; whether a target has such pages
+	// free, the target says when it is asked.
+	HugePages Bytes `json:"huge_pages_bytes,omitempty"`
 	// Wait is the mean share of time in which a vCPU of the domain was
 	// runnable and had no CPU: KVM's "CPU ready".
 	Wait Fraction `json:"wait,omitempty"`

@@ -45,7 +45,9 @@ type DomainCounters struct {
 	// StatsKnown is false when libvirt listed the domain but gave no counters.
 	StatsKnown bool
 
-	Memory, MemoryMax Bytes
+	// Memory and MemoryMax are what the guest holds and may hold in ordinary
+	// pages; HugePages what it has in huge ones, which are a pool of their own.
+	Memory, MemoryMax, HugePages Bytes
 
 	// Job is the migration that runs on the domain, whoever started it.
 	Job Job

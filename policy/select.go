@@ -125,6 +125,6 @@ func obstruction(d *Domain) Reason {
 // bandwidth, and a second for what does not depend on size.
 func (c Config) predict(d *Domain) time.Duration {
 	const overhead = time.Second
-	copying := float64(d.Demand.Memory) / float64(c.Bandwidth)
+	copying := float64(d.Demand.Memory+d.HugePages) / float64(c.Bandwidth)
 	return overhead + time.Duration(copying*float64(time.Second))
 }

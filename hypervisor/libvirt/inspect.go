@@ -112,6 +112,7 @@ func (h *Hypervisor) newSubject(def definition, qemu uint32) *subject {
 		return s
 	}
 	s.rules, s.others, s.fault = readMetadata(def.xml)
+	s.rules.hugePages = s.dom.MemoryBacking != nil && s.dom.MemoryBacking.MemoryHugePages != nil
 	if errors.Is(s.fault, errHistory) && !errors.Is(s.fault, errRule) {
 		s.fault = nil // ours to write, and no reason to keep the domain here
 	}

@@ -63,6 +63,9 @@ var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 type rules struct {
 	policy.Rules
 	history policy.MoveHistory
+	// hugePages: the guest's memory is in huge pages. It stands elsewhere in the
+	// definition, and is kept with the rest that does.
+	hugePages bool
 	// rest are the children that this version does not know or understand, as
 	// XML that means the same wherever it stands.
 	rest string

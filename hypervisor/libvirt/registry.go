@@ -105,10 +105,24 @@ func (r *registry) observe(records []domainStats) []policy.DomainCounters {
 		c := k.complete(rec)
 		c.Job, c.Obstacle = k.currentJob(), k.verdict.Reason
 		c.Rules, c.History = k.rules.Rules, k.rules.history
+		if k.rules.hugePages {
+			c = withHugePages(c, k.last.resident)
+		}
 		domains = append(domains, c)
 	}
 	r.domains = next
 	return domains
+}
+
+// withHugePages takes what a guest has in huge pages out of its ordinary memory,
+// where what is resident does not have it anyway: what is left is QEMU's own.
+func withHugePages(c policy.DomainCounters, resident bool) policy.DomainCounters {
+	c.HugePages = c.MemoryMax
+	if !resident {
+		c.Memory = 0
+	}
+	c.MemoryMax = max(c.Memory, policy.MiB) // a peer takes no promise of nothing
+	return c
 }
 
 // complete fills in what libvirt leaves out of the record of a domain that is

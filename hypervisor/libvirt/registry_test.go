@@ -156,6 +156,23 @@ func TestAnIncompleteRecordIsCompleted(t *testing.T) {
 	}
 }
 
+// What a guest has in huge pages is not of the memory that hosts tell of.
+func TestHugePagesAreCountedApart(t *testing.T) {
+	r := newRegistry(time.Hour)
+	rec := domainStats{DomainCounters: policy.DomainCounters{
+		ID: "a", StatsKnown: true, Memory: 4 * policy.GiB, MemoryMax: 4 * policy.GiB,
+	}}
+	r.observe([]domainStats{rec})
+	r.learned("a", time.Now(), finding{}, rules{hugePages: true})
+	if d := r.observe([]domainStats{rec})[0]; d.Memory != 0 || d.MemoryMax != policy.MiB || d.HugePages != 4*policy.GiB {
+		t.Errorf("without a resident size: %+v", d)
+	}
+	rec.Memory, rec.resident = 300*policy.MiB, true // QEMU itself
+	if d := r.observe([]domainStats{rec})[0]; d.Memory != 300*policy.MiB || d.MemoryMax != 300*policy.MiB || d.HugePages != 4*policy.GiB {
+		t.Errorf("with one: %+v", d)
+	}
+}
+
 func TestStopsAreRememberedAndBounded(t *testing.T) {
 	r := newRegistry(time.Hour)
 	t0 := time.Now()
