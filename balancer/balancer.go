@@ -51,7 +51,9 @@ type Balancer struct {
 	// relabelling is held while the labels change: what the others are told and
 	// what is in force change together.
 	relabelling sync.Mutex
-	memory      *MemoryKeeper
+	// ruling is held while the rules of a domain change.
+	ruling sync.Mutex
+	memory *MemoryKeeper
 }
 
 // New returns a Balancer that does nothing until Run.

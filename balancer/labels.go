@@ -34,7 +34,7 @@ func (l LabelChanges) with(configured, add, remove []string) LabelChanges {
 		return slices.DeleteFunc(slices.Clone(from), func(label string) bool { return slices.Contains(what, label) })
 	}
 	next := LabelChanges{
-		Added:   append(without(without(l.Added, remove), add), without(add, configured)...),
+		Added:   slices.Concat(without(without(l.Added, remove), add), without(add, configured)),
 		Removed: without(without(l.Removed, add), remove),
 	}
 	for _, label := range remove {
@@ -64,13 +64,6 @@ func (c *Core) Labels() Labels {
 func (c *Core) Relabel(configured []string, changes LabelChanges) {
 	c.configured, c.labels = configured, changes
 	c.facts.Labels = changes.apply(configured)
-}
-
-// requiring are the domains of this host that require one of the labels.
-func (c *Core) requiring(labels []string) []policy.Domain {
-	return slices.DeleteFunc(slices.Clone(c.domains), func(d policy.Domain) bool {
-		return !slices.ContainsFunc(d.Requires, func(l string) bool { return slices.Contains(labels, l) })
-	})
 }
 
 // ConfigureLabels puts other configured labels in force. What an operator has

@@ -119,7 +119,7 @@ var reasonTexts = [reasonEnd]reasonText{
 
 	Contention: {"contention", "domains on the host have waited for a CPU for long enough"},
 	Swap:       {"swap", "room is made for a domain that no host has room for as it is"},
-	RuleBroken: {"rule_broken", "the host lacks a label that the domain requires"},
+	RuleBroken: {"rule_broken", "one of the domain's rules is broken here"},
 
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
 	NoContention:      {"no_contention", "no domain on the host waits for a CPU"},

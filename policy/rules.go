@@ -87,9 +87,33 @@ func (r Rules) Clone() Rules {
 	return r
 }
 
-// IsZero reports whether there is no rule.
-func (r Rules) IsZero() bool {
-	return !r.Pin && !r.Ignore && len(r.Requires) == 0 && len(r.Groups) == 0 && r.Priority == 0 && r.Override == NoOverride
+// Summary says the rules in one line, for logs: empty if there are none. It is
+// no String, which whatever embeds Rules would inherit.
+func (r Rules) Summary() string {
+	var words []string
+	if r.Pin {
+		words = append(words, "pin")
+	}
+	if r.Ignore {
+		words = append(words, "ignore")
+	}
+	for _, l := range r.Requires {
+		words = append(words, "requires="+l)
+	}
+	for _, m := range r.Groups {
+		strength := "hard"
+		if m.Soft {
+			strength = "soft"
+		}
+		words = append(words, fmt.Sprintf("%s=%s/%s", m.Rule, m.Group, strength))
+	}
+	if r.Priority != 0 {
+		words = append(words, fmt.Sprintf("priority=%d", r.Priority))
+	}
+	if r.Override != NoOverride {
+		words = append(words, "mode="+r.Override.String())
+	}
+	return strings.Join(words, " ")
 }
 
 // Priority orders the domains of a host that has to give some away for its

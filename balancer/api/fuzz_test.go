@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -51,6 +52,24 @@ func (a *asked) SetPaused(context.Context, bool) error {
 	return nil
 }
 
+func (a *asked) ChangeRules(_ context.Context, _ string, change RulesChange) (DomainRules, error) {
+	if a.method != http.MethodPost {
+		a.t.Errorf("%s changes rules", a.method)
+	}
+	again, err := parseRulesChange(change.values())
+	if err != nil || !reflect.DeepEqual(again.values(), change.values()) {
+		a.t.Errorf("%+v came back as %+v, %v", change, again, err)
+	}
+	return DomainRules{Rules: change.Apply(policy.Rules{})}, nil
+}
+
+func (a *asked) ChangeLabels(_ context.Context, change LabelsChange) (Labels, error) {
+	if a.method != http.MethodPost && !change.DryRun {
+		a.t.Errorf("%s changes labels", a.method)
+	}
+	return Labels{}, nil
+}
+
 // Whatever is asked: an answer that a client can read, and nothing out of bounds
 // gets to the daemon.
 func FuzzRequest(f *testing.F) {
@@ -58,6 +77,8 @@ func FuzzRequest(f *testing.F) {
 		"/v1/status", "/v1/hosts", "/v1/domains", "/v1/plan", "/v1/snapshot", "/v1/pause", "/v1/resume",
 		"/v1/history?limit=5", "/v1/history?limit=-1", "/v1/history?limit=99999999999999999999", "/v1/history?limit=5&limit=6",
 		"/v1/fleet?history=3", "/v1/explain/web1", "/v1/explain/a%2Fb", "/v1/explain/%00", "/v1/../v1/status", "//v1/status", "/",
+		"/v1/labels", "/v1/labels?add=ssd&remove=gpu&dry-run=true", "/v1/rules/web1?pin=true&priority=-3&mode=never",
+		"/v1/rules/web1?requires=a&no-requires=b&affinity=g&soft-anti-affinity=h&no-affinity=i", "/v1/rules/web1?priority=x&size=3",
 	} {
 		f.Add(http.MethodGet, target, []byte(nil))
 		f.Add(http.MethodPost, target, []byte(`{"paused":true}`))

@@ -26,6 +26,8 @@ type Daemon interface {
 	SetCordoned(ctx context.Context, cordoned bool) error
 	SetDraining(ctx context.Context, draining bool) error
 	Drain(ctx context.Context, q DrainQuery) (Drain, error)
+	ChangeRules(ctx context.Context, domain string, change RulesChange) (DomainRules, error)
+	ChangeLabels(ctx context.Context, change LabelsChange) (Labels, error)
 }
 
 // Server serves the API. It can be started before there is a daemon to show:
@@ -90,6 +92,7 @@ func (s *Server) mux() http.Handler {
 			}))
 		}
 	}
+	s.serveRules(mux)
 	return mux
 }
 

@@ -121,6 +121,7 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newExplain(&s), newHistory(&s), newSnapshot(&s),
 		newPause(&s, true), newPause(&s, false), newKeygen(),
 		newDrain(&s), newUndrain(&s), newCordon(&s), newUncordon(&s),
+		newRules(&s), newLabel(&s),
 	)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

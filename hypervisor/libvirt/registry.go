@@ -161,6 +161,17 @@ func (r *registry) outdated(id policy.DomainID, at time.Time) {
 	}
 }
 
+// unread forgets what the definition of a domain said: it was changed by us, and
+// the domain stays where it is until it has been read again.
+func (r *registry) unread(id policy.DomainID, at time.Time) {
+	r.mu.Lock()
+	if k := r.domains[id]; k != nil {
+		k.verdict = notInspected
+	}
+	r.mu.Unlock()
+	r.outdated(id, at)
+}
+
 // jobHint says that a job on the domain may have begun or ended.
 func (r *registry) jobHint(id policy.DomainID) {
 	r.mu.Lock()

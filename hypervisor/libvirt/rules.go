@@ -136,7 +136,7 @@ func (h *Hypervisor) SetRules(ctx context.Context, id policy.DomainID, r policy.
 	if err != nil {
 		return fmt.Errorf("rules of domain %s: %w", id, err)
 	}
-	h.known.outdated(id, time.Now())
+	h.known.unread(id, time.Now())
 	return nil
 }
 
