@@ -26,6 +26,7 @@ type Daemons struct {
 	heard []policy.Host
 	// domains is scratch of decide.
 	domains []policy.Domain
+	own     []scratch // of each worker
 	ops     int
 }
 
@@ -138,11 +139,67 @@ func (b *Balanced) Control(w *World) {
 		return
 	}
 	slots := int(b.Period / Step)
+	var due []int
 	for i := range b.hosts {
 		if w.Now == first || int(w.Now/Step)%slots == i%slots {
-			b.decide(i)
+			due = append(due, i)
 		}
 	}
+	for i, resting := range b.rest(due) {
+		if !resting {
+			b.decide(due[i])
+		}
+	}
+}
+
+// rest lets hosts decide, and says which of them have nothing to do. These have
+// decided; nothing that the others do in the same step changes that, for without
+// need of relief nobody looks at promises. In a large fleet they are nearly all,
+// so it is worth doing on all CPUs.
+func (b *Balanced) rest(due []int) []bool {
+	resting := make([]bool, len(due))
+	workers := workersFor(len(due))
+	if workers == 1 {
+		return resting // decide will see
+	}
+	for len(b.own) < workers {
+		b.own = append(b.own, scratch{})
+	}
+	for k := range workers {
+		b.own[k].heard = append(b.own[k].heard[:0], b.heard...)
+	}
+	eachOf(len(due), func(worker, k int) {
+		own, i := &b.own[worker], due[k]
+		h := &b.hosts[i]
+		was := own.heard[i]
+		v := b.viewOf(i, own)
+		d, state := policy.Policy{Config: b.Policy}.Decide(v, h.state)
+		own.heard[i] = was
+		if len(d.Plan) == 0 && d.Hold != policy.NoFeasibleHost {
+			h.state, resting[k] = state, true
+		}
+	})
+	return resting
+}
+
+// scratch is what a decision needs for itself.
+type scratch struct {
+	heard   []policy.Host
+	domains []policy.Domain
+}
+
+// viewOf is all that one host knows, itself and its domains exactly.
+func (b *Balanced) viewOf(i int, own *scratch) policy.View {
+	h := &b.hosts[i]
+	own.heard[i] = h.host
+	own.heard[i].Outbound = h.outbound
+	own.domains = own.domains[:0]
+	for _, c := range h.sample.Domains {
+		own.domains = append(own.domains, h.estimator.Domain(c))
+	}
+	v := b.view(i)
+	v.Hosts, v.Domains = own.heard, own.domains
+	return v
 }
 
 // advance lets the counters grow by what was used and waited for in one step.
@@ -227,14 +284,9 @@ func (b *Balanced) decide(i int) {
 	h := &b.hosts[i]
 	heard := b.heard[i]
 	defer func() { b.heard[i] = heard }()
-	b.heard[i] = h.host
-	b.heard[i].Outbound = h.outbound
-	v := b.view(i)
-	v.Domains = b.domains[:0]
-	defer func() { b.domains = v.Domains[:0] }()
-	for _, c := range h.sample.Domains {
-		v.Domains = append(v.Domains, h.estimator.Domain(c))
-	}
+	own := scratch{heard: b.heard, domains: b.domains}
+	v := b.viewOf(i, &own)
+	b.domains = own.domains
 	for range b.Attempts {
 		var d policy.Decision
 		d, h.state = policy.Policy{Config: b.Policy}.Decide(v, h.state)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ func day(w io.Writer, args []string) error {
 	case *hosts < 2 || *vms < 1:
 		return fmt.Errorf("--hosts (%d) must be at least 2, --vms (%d) at least 1", *hosts, *vms)
 	}
+	debug.SetGCPercent(400) // small garbage beside a large fleet
 	start := time.Now()
 	world := sim.NewLargeFleet(*hosts, *vms, *seed)
 	made := cpuSeconds()
