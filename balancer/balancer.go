@@ -31,6 +31,8 @@ type Balancer struct {
 	tuning atomic.Pointer[Tuning]
 
 	questions chan func(*Core)
+	// orders are what persons have the loop do between two ticks.
+	orders chan func(context.Context)
 	// hurry has the next tick come soon: something has changed that the policy
 	// should hear of.
 	hurry chan struct{}
@@ -67,6 +69,7 @@ func New(o Options) (*Balancer, error) {
 		core:      NewCore(o.Facts, o.Tuning, memory),
 		questions: make(chan func(*Core)),
 		reports:   newReports(),
+		orders:    make(chan func(context.Context)),
 		hurry:     make(chan struct{}, 1),
 		started:   time.Now(),
 		memory:    &MemoryKeeper{Disk: directory(o.StateDir)},
@@ -141,6 +144,9 @@ func (b *Balancer) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case order := <-b.orders:
+			order(ctx)
+			continue
 		case <-b.hurry:
 			if time.Until(next) > soon {
 				next = time.Now().Add(soon)

@@ -44,6 +44,8 @@ type Core struct {
 	others strangers
 
 	operations map[policy.OpID]operation.Operation
+	// cancelled are the operations that a person wants given up.
+	cancelled  map[policy.OpID]bool
 	paused     bool
 	cordoned   bool
 	draining   bool
@@ -117,6 +119,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		arriving:   map[policy.OpID]arrival{},
 		operations: map[policy.OpID]operation.Operation{},
 		others:     newStrangers(m.Brought),
+		cancelled:  map[policy.OpID]bool{},
 	}
 	c.facts.Labels = c.labels.apply(c.configured)
 	for _, p := range m.Promises {
@@ -514,6 +517,7 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 		return
 	}
 	delete(c.operations, o.ID)
+	delete(c.cancelled, o.ID)
 	c.ledger = c.ledger.Without(o.ID)
 	if o.Begun.IsZero() {
 		c.state = c.tuning.Policy.Refused(c.state, now, o.Move, o.Outcome.Reason)
@@ -527,6 +531,8 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 	i := slices.IndexFunc(c.domains, func(d policy.Domain) bool { return d.ID == o.Move.Domain })
 	switch {
+	case c.cancelled[o.ID]:
+		return policy.Cancelled
 	case c.paused && o.Move.Why != policy.Manual:
 		return policy.PausedByOperator
 	case c.journalErr != nil:

@@ -8,11 +8,14 @@ import "time"
 // likely.
 //
 // Invariant: on the target, used and promised load with the domain added stays
-// within the receive limits.
+// within the receive limits; what a person forces, below the critical mark.
 func (c Config) Admit(v View, m Move) Reason {
 	target, ok := v.Host(m.To)
 	if !ok {
 		return HostStale
+	}
+	if m.ForceLoad {
+		c = c.forced()
 	}
 	if why := c.admit(v.Now, v.counted(&target), v.Self, m.From, m.Booked()); why != OK {
 		return why

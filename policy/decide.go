@@ -85,6 +85,8 @@ func (d Decision) permitted(v View) Decision {
 	case v.Conditions.Paused:
 		d.Hold = PausedByOperator
 	case d.Plan[0].Why == Drain: // the operator has said so, in whatever mode
+	case v.Conditions.Mode == ApproveMode:
+		d.Hold = NeedsApproval
 	case v.Conditions.Mode != AutoMode:
 		d.Hold = DryRun
 	default:

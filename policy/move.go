@@ -37,6 +37,8 @@ type Move struct {
 	ToAfter    Fraction `json:"to_after"`
 	// Duration is the predicted duration of the migration.
 	Duration time.Duration `json:"duration_ns"`
+	// ForceLoad: a person wants the target filled above its receive mark.
+	ForceLoad bool `json:"force_load,omitempty"`
 }
 
 // Gain is by how much the move lowers the higher of the two loads.

@@ -120,7 +120,7 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 	if why := c.overfilled(c.Marks.Receive, t.host, booked); why != OK {
 		return why
 	}
-	if ch.why != Drain && ch.why != RuleBroken && ch.why != Swap && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
+	if ch.why != Drain && ch.why != RuleBroken && ch.why != Swap && ch.why != Manual && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
 		return NoGain
 	}
 	return OK

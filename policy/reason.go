@@ -27,6 +27,7 @@ const (
 	Sustaining
 	DryRun
 	NeedsApproval
+	Superseded
 	PausedByOperator
 	NoSample
 	StaleView
@@ -125,8 +126,9 @@ var reasonTexts = [reasonEnd]reasonText{
 	NoContention:      {"no_contention", "no domain on the host waits for a CPU"},
 	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},
 	DryRun:            {"dry_run", "the daemon is in dry-run mode"},
+	Superseded:        {"superseded", "the move is not proposed any more: what it rested on has changed"},
 	PausedByOperator:  {"paused", "an operator paused balancing"},
-	NeedsApproval:     {"needs_approval", "the domain moves only when a person agrees"},
+	NeedsApproval:     {"needs_approval", "the move is made only when a person agrees (virtbalance apply)"},
 	NoSample:          {"no_sample", "there is no fresh sample of this host"},
 	StaleView:         {"stale_view", "too few of the hosts have been heard from lately"},
 	Alone:             {"alone", "no other host has been heard from"},

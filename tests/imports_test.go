@@ -60,7 +60,7 @@ var imports = map[string]rule{
 	"balancer/sdnotify": {foreign: []string{"golang.org/x/sys"}},
 
 	"cmd/virtbalance": {
-		ours:    []string{"policy", "policy/sim", "balancer/api", "balancer/nodeset"},
+		ours:    []string{"policy", "policy/sim", "balancer/api", "balancer/config", "balancer/nodeset"},
 		foreign: []string{"github.com/spf13", "golang.org/x/term", "go.yaml.in/yaml"},
 	},
 	"cmd/loadgen": {

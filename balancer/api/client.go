@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,6 +125,31 @@ func (c *Client) Drain(ctx context.Context, q DrainQuery) (d Drain, err error) {
 	return d, c.do(ctx, http.MethodGet, "/v1/drain?"+values.Encode(), &d)
 }
 
+// Find asks which hosts could take a new domain.
+func (c *Client) Find(ctx context.Context, q FindQuery) (r []Room, err error) {
+	values := url.Values{
+		"cpu_millis":   {strconv.FormatInt(int64(q.Load.CPU), 10)},
+		"memory_bytes": {strconv.FormatInt(int64(q.Load.Memory), 10)},
+		"label":        q.Requires,
+	}
+	return r, c.do(ctx, http.MethodGet, "/v1/find?"+values.Encode(), &r)
+}
+
+// Move has the host, which must be the domain's, make one move, and returns the
+// operation as it begins; with o.Check only what would be.
+func (c *Client) Move(ctx context.Context, o MoveOrder) (op Operation, err error) {
+	body, err := json.Marshal(o)
+	if err != nil {
+		return op, err
+	}
+	return op, c.send(ctx, http.MethodPost, "/v1/move", bytes.NewReader(body), &op)
+}
+
+// Cancel has an open operation of the host given up.
+func (c *Client) Cancel(ctx context.Context, op policy.OpID) error {
+	return c.do(ctx, http.MethodPost, "/v1/cancel/"+url.PathEscape(string(op)), &struct{}{})
+}
+
 func (c *Client) order(ctx context.Context, set bool, on, off string) error {
 	if !set {
 		on = off
@@ -133,6 +159,10 @@ func (c *Client) order(ctx context.Context, set bool, on, off string) error {
 
 // do asks one question. Errors say what to do next.
 func (c *Client) do(ctx context.Context, method, path string, v any) error {
+	return c.send(ctx, method, path, http.NoBody, v)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, content io.Reader, v any) error {
 	if c.host != "" {
 		separator := "?"
 		if strings.Contains(path, "?") {
@@ -140,7 +170,7 @@ func (c *Client) do(ctx context.Context, method, path string, v any) error {
 		}
 		path += separator + "host=" + url.QueryEscape(c.host)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, content)
 	if err != nil {
 		return err
 	}

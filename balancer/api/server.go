@@ -25,9 +25,12 @@ type Daemon interface {
 	SetPaused(ctx context.Context, paused bool) error
 	SetCordoned(ctx context.Context, cordoned bool) error
 	SetDraining(ctx context.Context, draining bool) error
+	Find(ctx context.Context, q FindQuery) ([]Room, error)
 	Drain(ctx context.Context, q DrainQuery) (Drain, error)
 	ChangeRules(ctx context.Context, domain string, change RulesChange) (DomainRules, error)
 	ChangeLabels(ctx context.Context, change LabelsChange) (Labels, error)
+	Move(ctx context.Context, o MoveOrder) (Operation, error)
+	Cancel(ctx context.Context, op policy.OpID) error
 }
 
 // Server serves the API. It can be started before there is a daemon to show:
@@ -73,10 +76,35 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("GET /v1/fleet", counted("history", 0, 0, 200, func(n int) http.HandlerFunc {
 		return answer(s, func(d Daemon, ctx context.Context) (FleetReport, error) { return d.Fleet(ctx, n) })
 	}))
+	mux.HandleFunc("GET /v1/find", func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		cpu, err1 := strconv.ParseInt(query.Get("cpu_millis"), 10, 64)
+		memory, err2 := strconv.ParseInt(query.Get("memory_bytes"), 10, 64)
+		if err1 != nil || err2 != nil || cpu < 1 || memory < 1 {
+			writeError(w, http.StatusBadRequest, errors.New("cpu_millis and memory_bytes must be numbers above 0"))
+			return
+		}
+		q := FindQuery{Load: policy.Load{CPU: policy.MilliCPU(cpu), Memory: policy.Bytes(memory)}, Requires: query["label"]}
+		answer(s, func(d Daemon, ctx context.Context) ([]Room, error) { return d.Find(ctx, q) })(w, r)
+	})
 	mux.HandleFunc("GET /v1/drain", func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		q := DrainQuery{Check: query.Get("check") == "true", Without: query["without"]}
 		answer(s, func(d Daemon, ctx context.Context) (Drain, error) { return d.Drain(ctx, q) })(w, r)
+	})
+	mux.HandleFunc("POST /v1/move", func(w http.ResponseWriter, r *http.Request) {
+		var o MoveOrder
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, bodyMax))
+		d.DisallowUnknownFields() // an order that is understood in part is not understood
+		if err := d.Decode(&o); err != nil {
+			writeError(w, http.StatusBadRequest, fmt.Errorf("the order is not understood: %w", err))
+			return
+		}
+		answer(s, func(d Daemon, ctx context.Context) (Operation, error) { return d.Move(ctx, o) })(w, r)
+	})
+	mux.HandleFunc("POST /v1/cancel/{op}", func(w http.ResponseWriter, r *http.Request) {
+		op := policy.OpID(r.PathValue("op"))
+		answer(s, func(d Daemon, ctx context.Context) (struct{}, error) { return struct{}{}, d.Cancel(ctx, op) })(w, r)
 	})
 	for _, order := range []struct {
 		on, off string
@@ -135,7 +163,11 @@ type errorReply struct {
 }
 
 func writeError(w http.ResponseWriter, code int, err error) {
+	reply := errorReply{Error: err.Error()}
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		code, reply.Reason = http.StatusConflict, refusal.Reason
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(errorReply{Error: err.Error()})
+	_ = json.NewEncoder(w).Encode(reply)
 }

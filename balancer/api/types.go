@@ -150,3 +150,45 @@ type Stay struct {
 	// can go nowhere.
 	Hosts []HostExplanation `json:"hosts,omitempty"`
 }
+
+// FindQuery describes a new domain.
+type FindQuery struct {
+	Load     policy.Load
+	Requires []string
+}
+
+// Room is whether a host could take such a domain, and how often.
+type Room struct {
+	policy.Room
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// MoveOrder is a move that a person wants.
+type MoveOrder struct {
+	// Domain and To are names or UUIDs.
+	Domain string `json:"domain"`
+	To     string `json:"to"`
+	// ForceLoad fills the target above its receive mark, if it must be.
+	ForceLoad bool `json:"force_load,omitempty"`
+	// Proposed: the move is to be made only if the host proposes it still.
+	Proposed bool `json:"proposed,omitempty"`
+	// Check only says what would be; nothing is begun.
+	Check bool `json:"check,omitempty"`
+}
+
+// Refusal is why an order is not carried out: the balancer's rules, not a
+// fault.
+type Refusal struct {
+	Reason policy.Reason
+	// Detail is for people.
+	Detail string
+}
+
+// Error says why.
+func (r *Refusal) Error() string {
+	if r.Detail != "" {
+		return r.Reason.Text() + ": " + r.Detail
+	}
+	return r.Reason.Text()
+}

@@ -89,7 +89,7 @@ func boxes(names []parsedName) []box {
 	}
 	for merged := true; merged; {
 		merged = false
-		for d := len(names[0].indexes) - 1; d >= 0; d-- {
+		for d := range slices.Backward(names[0].indexes) {
 			n := len(all)
 			all = merge(all, d)
 			merged = merged || len(all) < n

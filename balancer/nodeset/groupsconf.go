@@ -35,7 +35,7 @@ func (f *GroupFile) readConf(path string) error {
 	}
 	f.defaultSource = settings["default"]
 	inDirs := func(key, pattern string, read func(string) error) error {
-		for _, d := range strings.Fields(strings.ReplaceAll(settings[key], "$CFGDIR", dir)) {
+		for d := range strings.FieldsSeq(strings.ReplaceAll(settings[key], "$CFGDIR", dir)) {
 			files, err := filepath.Glob(filepath.Join(d, pattern))
 			if err != nil {
 				return err

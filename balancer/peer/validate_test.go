@@ -158,7 +158,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{ReserveRequest{}, 4},
 		{ReserveReply{}, 3},
 		{FinishRequest{}, 4},
-		{policy.Move{}, 18},
+		{policy.Move{}, 19},
 		{policy.Membership{}, 3},
 		{hypervisor.Description{}, 10},
 		{hypervisor.File{}, 4},

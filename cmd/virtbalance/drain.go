@@ -158,9 +158,9 @@ func target(o api.Operation) string {
 // move. Daemons that do not answer are waited for: they may be restarting.
 func watchDrains(cmd *cobra.Command, s *settings, hosts []string, every time.Duration) error {
 	ctx := cmd.Context()
-	out := newProgress(cmd.OutOrStdout())
+	out := newProgress(cmd.OutOrStdout(), s)
 	if s.format != "table" {
-		out = newProgress(cmd.ErrOrStderr())
+		out = newProgress(cmd.ErrOrStderr(), s)
 	}
 	watches := make([]drainWatch, len(hosts))
 	for i, host := range hosts {

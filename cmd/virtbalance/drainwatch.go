@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -86,8 +87,7 @@ func (w *drainWatch) ended(ctx context.Context, d api.Drain) {
 	if err != nil {
 		return // the next look tells
 	}
-	for i := len(history) - 1; i >= 0; i-- {
-		o := history[i]
+	for _, o := range slices.Backward(history) {
 		if w.out.told[o.ID] {
 			continue
 		}

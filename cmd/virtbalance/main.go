@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -77,7 +80,12 @@ type settings struct {
 	socket string
 	format string
 	groups string
+	// plain: no escape sequences, whatever the output is.
+	plain bool
 }
+
+// formats are what commands can write.
+var formats = []string{"table", "json", "yaml"}
 
 func newRoot() *cobra.Command {
 	var s settings
@@ -93,13 +101,12 @@ union, difference, intersection, and what is in one of the two alone.
 
 Exit codes: 0 done; 1 it could not be done; 2 the command line is wrong; 3 no
 daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
-		Version:           version,
-		SilenceUsage:      true,
-		SilenceErrors:     true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if s.format != "table" && s.format != "json" {
-				return usageError{fmt.Errorf("--format %q is not one of table, json", s.format)}
+			if !slices.Contains(formats, s.format) {
+				return usageError{fmt.Errorf("--format %q is not one of %s", s.format, strings.Join(formats, ", "))}
 			}
 			return nil
 		},
@@ -115,13 +122,17 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.socket, "socket", api.DefaultSocket, "unix socket of the daemon")
-	flags.StringVar(&s.format, "format", "table", "output: table for people, json for programs")
+	flags.StringVar(&s.format, "format", "table", "output: table for people, json or yaml for programs")
+	flags.BoolVar(&s.plain, "no-color", os.Getenv("NO_COLOR") != "", "write no escape sequences, not even to redraw (also: NO_COLOR)")
 	flags.StringVar(&s.groups, "groups", os.Getenv("VIRTBALANCE_GROUPS"), "`file` of host groups, ClusterShell's YAML or groups.conf (default: ClusterShell's own)")
 	root.AddCommand(
-		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), newExplain(&s), newHistory(&s), newSnapshot(&s),
+		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), newHistory(&s), newSnapshot(&s),
 		newPause(&s, true), newPause(&s, false), newKeygen(),
-		newDrain(&s), newUndrain(&s), newCordon(&s), newUncordon(&s),
-		newRules(&s), newLabel(&s),
+		completes(&s, newDrain(&s), liveHosts), completes(&s, newUndrain(&s), liveHosts),
+		completes(&s, newCordon(&s), liveHosts), completes(&s, newUncordon(&s), liveHosts),
+		completes(&s, newMove(&s), liveDomains, liveHosts), completes(&s, newApply(&s), liveDomains),
+		newFind(&s), newTop(&s), newVersion(&s), newConfig(&s), newSupportBundle(&s),
+		completes(&s, newRules(&s), liveDomains), newLabel(&s),
 	)
 	for _, c := range root.Commands() {
 		if c.Args == nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +15,7 @@ import (
 
 func newPlan(s *settings) *cobra.Command {
 	o := fleetOptions{strategy: strategies[0]}
+	applies, ao := false, applyOptions{every: time.Second}
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what would move now and why, and why everything else would not",
@@ -22,12 +25,18 @@ With --fleet: what would put a whole fleet right, as far as it is known from a
 file: a snapshot in JSON (virtbalance snapshot writes one), or two tables,
 nodes.csv,vms.csv. No daemon is asked, and nothing is moved.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if applies && o.fleet != "" {
+				return usageError{errors.New("--apply goes without --fleet: only daemons that are asked can move anything")}
+			}
 			if o.fleet != "" {
 				plan, err := planFleet(o)
 				if err != nil {
 					return err
 				}
 				return show(cmd, s, plan, printFleetPlan)
+			}
+			if applies {
+				return apply(cmd, s, "", ao)
 			}
 			for _, name := range []string{"strategy", "max-moves"} {
 				if cmd.Flags().Changed(name) {
@@ -42,6 +51,8 @@ nodes.csv,vms.csv. No daemon is asked, and nothing is moved.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.BoolVar(&applies, "apply", false, "have what the fleet's hosts propose made, as virtbalance apply does")
+	ao.flags(cmd)
 	flags.StringVar(&o.fleet, "fleet", "", "plan for the fleet in this `file`")
 	flags.StringVar(&o.strategy, "strategy", o.strategy, "for a fleet: "+strings.Join(strategies, ", "))
 	flags.IntVar(&o.maxMoves, "max-moves", 0, "for a fleet: at most so many moves; 0 is no limit")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,19 +10,47 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
 
-// show prints v as JSON, or as table does it for people.
+// show prints v as JSON or YAML, or as table does it for people.
 func show[T any](cmd *cobra.Command, s *settings, v T, table func(io.Writer, T)) error {
 	if s.format == "json" {
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
 		return e.Encode(v)
 	}
+	if s.format == "yaml" {
+		return printYAML(cmd.OutOrStdout(), v)
+	}
 	table(cmd.OutOrStdout(), v)
 	return nil
+}
+
+// printYAML writes what JSON would say, with the same names in the same order.
+func printYAML(w io.Writer, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var n yaml.Node
+	if err := yaml.Unmarshal(data, &n); err != nil { // JSON is YAML
+		return err
+	}
+	inBlocks(&n)
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	return errors.Join(e.Encode(&n), e.Close())
+}
+
+// inBlocks takes JSON's braces and quotes from a document.
+func inBlocks(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		inBlocks(child)
+	}
 }
 
 // columns aligns what rows prints: one row a line, cells separated by tabs.

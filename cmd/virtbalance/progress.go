@@ -23,10 +23,10 @@ type progress struct {
 	told map[policy.OpID]bool
 }
 
-func newProgress(w io.Writer) *progress {
+func newProgress(w io.Writer, s *settings) *progress {
 	f, ok := w.(*os.File)
 	return &progress{
-		w: w, terminal: ok && term.IsTerminal(int(f.Fd())),
+		w: w, terminal: ok && !s.plain && term.IsTerminal(int(f.Fd())),
 		now: map[string][]string{}, told: map[policy.OpID]bool{},
 	}
 }

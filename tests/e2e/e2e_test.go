@@ -19,6 +19,9 @@ import (
 // binary is a virtbalanced that can be told to crash; else it is as released.
 var binary string
 
+// cli is the command line.
+var cli string
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "virtbalance-e2e")
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		if binary, _, err = stage.Build(context.Background(), dir, "failpoints"); err != nil {
+		if binary, cli, err = stage.Build(context.Background(), dir, "failpoints"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
