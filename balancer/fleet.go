@@ -12,6 +12,7 @@ import (
 
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -22,6 +23,8 @@ type Neighbours interface {
 	Report(ctx context.Context, e policy.Endpoint, target policy.HostID, r peer.ReportRequest) (api.Report, error)
 	// Explain asks a host why one of its domains would or would not move.
 	Explain(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (api.Explanation, error)
+	// Preflight asks a host whether it could run a domain of this host.
+	Preflight(ctx context.Context, e policy.Endpoint, target policy.HostID, d hypervisor.Description) (policy.Reason, string, error)
 }
 
 const (

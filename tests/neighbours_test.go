@@ -8,6 +8,7 @@ import (
 
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -18,6 +19,15 @@ func (w wire) Report(ctx context.Context, _ policy.Endpoint, target policy.HostI
 	}
 	w.from.asked.Add(1)
 	return b.Report(ctx, r)
+}
+
+func (w wire) Preflight(ctx context.Context, _ policy.Endpoint, target policy.HostID, d hypervisor.Description) (policy.Reason, string, error) {
+	b, err := w.to(target)
+	if err != nil {
+		return policy.Unreachable, "", err
+	}
+	why, detail := b.Preflight(ctx, d)
+	return why, detail, nil
 }
 
 func (w wire) Explain(ctx context.Context, _ policy.Endpoint, target policy.HostID, id policy.DomainID) (api.Explanation, error) {

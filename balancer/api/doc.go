@@ -9,6 +9,7 @@
 //	GET  /v1/plan      what would move now, and why everything else would not
 //	GET  /v1/explain/D why domain D of any host, by name or UUID, would or would not
 //	                   move, host by host
+//	GET  /v1/matrix    which hosts could run the domains of this host; ?domain=D
 //	GET  /v1/snapshot  what the daemon knows of the fleet, see docs/policy.md
 //	GET  /v1/history   ended operations, newest first; ?limit=N
 //	POST /v1/pause     start no new move

@@ -31,6 +31,8 @@ func (a *asked) Snapshot(context.Context) (policy.Snapshot, error) {
 
 func (a *asked) Explain(context.Context, string) (Explanation, error) { return Explanation{}, nil }
 
+func (a *asked) Matrix(context.Context, string) (Matrix, error) { return Matrix{}, nil }
+
 func (a *asked) History(_ context.Context, limit int) ([]Operation, error) {
 	if limit < 1 || limit > 1000 {
 		a.t.Errorf("the daemon is asked for %d operations", limit)
@@ -76,7 +78,7 @@ func FuzzRequest(f *testing.F) {
 	for _, target := range []string{
 		"/v1/status", "/v1/hosts", "/v1/domains", "/v1/plan", "/v1/snapshot", "/v1/pause", "/v1/resume",
 		"/v1/history?limit=5", "/v1/history?limit=-1", "/v1/history?limit=99999999999999999999", "/v1/history?limit=5&limit=6",
-		"/v1/fleet?history=3", "/v1/explain/web1", "/v1/explain/a%2Fb", "/v1/explain/%00", "/v1/../v1/status", "//v1/status", "/",
+		"/v1/fleet?history=3", "/v1/explain/web1", "/v1/explain/a%2Fb", "/v1/explain/%00", "/v1/matrix?domain=web1", "/v1/../v1/status", "//v1/status", "/",
 		"/v1/labels", "/v1/labels?add=ssd&remove=gpu&dry-run=true", "/v1/rules/web1?pin=true&priority=-3&mode=never",
 		"/v1/rules/web1?requires=a&no-requires=b&affinity=g&soft-anti-affinity=h&no-affinity=i", "/v1/rules/web1?priority=x&size=3",
 	} {

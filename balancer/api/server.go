@@ -22,6 +22,7 @@ type Daemon interface {
 	History(ctx context.Context, limit int) ([]Operation, error)
 	Snapshot(ctx context.Context) (policy.Snapshot, error)
 	Explain(ctx context.Context, domain string) (Explanation, error)
+	Matrix(ctx context.Context, domain string) (Matrix, error)
 	SetPaused(ctx context.Context, paused bool) error
 	SetCordoned(ctx context.Context, cordoned bool) error
 	SetDraining(ctx context.Context, draining bool) error
@@ -66,6 +67,10 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("GET /v1/domains", answer(s, Daemon.Domains))
 	mux.HandleFunc("GET /v1/plan", answer(s, Daemon.Plan))
 	mux.HandleFunc("GET /v1/snapshot", answer(s, Daemon.Snapshot))
+	mux.HandleFunc("GET /v1/matrix", func(w http.ResponseWriter, r *http.Request) {
+		domain := r.URL.Query().Get("domain")
+		answer(s, func(d Daemon, ctx context.Context) (Matrix, error) { return d.Matrix(ctx, domain) })(w, r)
+	})
 	mux.HandleFunc("GET /v1/explain/{domain}", func(w http.ResponseWriter, r *http.Request) {
 		domain := r.PathValue("domain")
 		answer(s, func(d Daemon, ctx context.Context) (Explanation, error) { return d.Explain(ctx, domain) })(w, r)

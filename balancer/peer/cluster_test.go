@@ -74,6 +74,10 @@ func (h *host) Report(_ context.Context, r peer.ReportRequest) (api.Report, erro
 	return report(), nil
 }
 
+func (h *host) Preflight(_ context.Context, d hypervisor.Description) (policy.Reason, string) {
+	return policy.CPUIncompatible, "checked " + d.Name + "\nhere"
+}
+
 func (h *host) ExplainHere(_ context.Context, id policy.DomainID) (api.Explanation, error) {
 	if h.explain != nil {
 		return h.explain(id)

@@ -87,6 +87,7 @@ func FuzzServeHTTP(f *testing.F) {
 	f.Add(pathRenew, idA, idB, contentType, []byte(`{"op":"`+idE+`"}`))
 	f.Add(pathReport, idA, idB, contentType, []byte(`{"history":7}`))
 	f.Add(pathExplain, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
+	f.Add(pathPreflight, idA, idB, contentType, reserve)
 	f.Add(pathLocate, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
 	f.Add("/", "x", "", "text/html", []byte("{"))
 	f.Fuzz(func(t *testing.T, path, from, to, media string, body []byte) {
@@ -158,6 +159,11 @@ func (c checking) Report(_ context.Context, r ReportRequest) (api.Report, error)
 		c.t.Fatal(err)
 	}
 	return api.Report{}, nil
+}
+
+func (c checking) Preflight(_ context.Context, d hypervisor.Description) (policy.Reason, string) {
+	c.check(d.Source.ID, preflightRequest{d})
+	return policy.OK, ""
 }
 
 func (c checking) ExplainHere(_ context.Context, id policy.DomainID) (api.Explanation, error) {

@@ -31,7 +31,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	requests := s.requests
-	if r.URL.Path == pathReport || r.URL.Path == pathExplain || r.URL.Path == pathRelay {
+	switch r.URL.Path {
+	case pathReport, pathExplain, pathRelay, pathPreflight:
 		requests = s.reports
 	}
 	switch requests.Enter(from) {
@@ -127,6 +128,16 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 		report, err := h.Report(ctx, m)
 		cleanReport(&report)
 		return ReportReply{report}, err
+	case pathPreflight:
+		m, err := decodeRequest[preflightRequest](body)
+		if err != nil {
+			return nil, err
+		}
+		if err := same("description.source.id", m.Description.Source.ID, headerFrom, from); err != nil {
+			return nil, &invalidError{err}
+		}
+		why, detail := h.Preflight(ctx, m.Description)
+		return preflightReply{why, printable(detail)}, nil
 	case pathExplain:
 		m, err := decodeRequest[explainRequest](body)
 		if err != nil {

@@ -27,6 +27,25 @@ func TestReportsArriveAsTheyWereGiven(t *testing.T) {
 	}
 }
 
+func TestChecksAreAskedAndAnswered(t *testing.T) {
+	ca := newAuthority(t)
+	_, endpoint := serve(t, peer.ServerOptions{Certificates: certificates(t, ca.files(nil))})
+	c := client(t, peer.ClientOptions{Certificates: certificates(t, ca.files(nil))})
+	d := reservation().Description
+	// More at once than the host bears: they wait, and all are answered.
+	for range peer.DefaultLimits().Reports.Burst + 3 {
+		why, detail, err := c.Preflight(t.Context(), endpoint, hostB, d)
+		must(t, err)
+		if why != policy.CPUIncompatible || detail != "checked "+d.Name+" here" {
+			t.Fatalf("answered %s, %q", why, detail)
+		}
+	}
+	d.Source.ID = hostC // not who asks
+	if _, _, err := c.Preflight(t.Context(), endpoint, hostB, d); err == nil {
+		t.Error("a host asked in the name of another")
+	}
+}
+
 // What cannot be said about one domain or one old operation is left out, and
 // the rest arrives.
 func TestOddThingsAreLeftOutOfReports(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/gate"
+	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -33,6 +34,9 @@ type Handler interface {
 
 	// Report is what this host shows its own operator.
 	Report(ctx context.Context, r ReportRequest) (api.Report, error)
+	// Preflight says whether this host, as the target, could run the domain, whatever
+	// room there is now. It books nothing.
+	Preflight(ctx context.Context, d hypervisor.Description) (policy.Reason, string)
 	// ExplainHere says why a domain of this host would or would not move.
 	ExplainHere(ctx context.Context, id policy.DomainID) (api.Explanation, error)
 }

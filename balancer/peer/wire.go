@@ -12,14 +12,15 @@ import (
 // The version in the paths changes only when an old daemon could not
 // understand a request by ignoring what is new in it.
 const (
-	pathReserve = "/v1/reserve"
-	pathRenew   = "/v1/renew"
-	pathFinish  = "/v1/finish"
-	pathLocate  = "/v1/locate"
-	pathReport  = "/v1/report"
-	pathExplain = "/v1/explain"
-	pathCheck   = "/v1/check"
-	pathRelay   = "/v1/relay"
+	pathReserve   = "/v1/reserve"
+	pathRenew     = "/v1/renew"
+	pathFinish    = "/v1/finish"
+	pathLocate    = "/v1/locate"
+	pathReport    = "/v1/report"
+	pathExplain   = "/v1/explain"
+	pathCheck     = "/v1/check"
+	pathRelay     = "/v1/relay"
+	pathPreflight = "/v1/preflight"
 )
 
 // Who asks and who is asked stand in headers, so that both are checked and the

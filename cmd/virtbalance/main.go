@@ -126,7 +126,7 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 	flags.BoolVar(&s.plain, "no-color", os.Getenv("NO_COLOR") != "", "write no escape sequences, not even to redraw (also: NO_COLOR)")
 	flags.StringVar(&s.groups, "groups", os.Getenv("VIRTBALANCE_GROUPS"), "`file` of host groups, ClusterShell's YAML or groups.conf (default: ClusterShell's own)")
 	root.AddCommand(
-		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), newHistory(&s), newSnapshot(&s),
+		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), completes(&s, newMatrix(&s), liveDomains), newHistory(&s), newSnapshot(&s),
 		newPause(&s, true), newPause(&s, false), newKeygen(),
 		completes(&s, newDrain(&s), liveHosts), completes(&s, newUndrain(&s), liveHosts),
 		completes(&s, newCordon(&s), liveHosts), completes(&s, newUncordon(&s), liveHosts),
