@@ -46,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	path := flags.String("config", "/etc/virtbalanced/config.toml", "configuration `file`")
 	check := flags.Bool("check-config", false, "check the configuration and the files that it names, and exit")
+	checkAll := flags.Bool("check", false, "check whether this host is ready to balance, say what to do about each fault, and exit")
 	hypervisor := flags.String("hypervisor", "libvirt", "`what` to balance: libvirt, or sim:... for a simulated world")
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	switch err := flags.Parse(args); {
@@ -63,6 +64,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 
 	cfg, err := config.Load(*path)
+	if err == nil && *checkAll {
+		return runCheck(ctx, cfg, *path, *hypervisor, stdout)
+	}
 	if err == nil {
 		err = checkFiles(cfg)
 	}
