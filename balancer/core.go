@@ -351,6 +351,7 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 		Groups:   policy.GroupsOf(c.facts.ID, c.domains, c.ledger.Unexpired(now)),
 		Band:     policy.BandUnknown,
 	}
+	s.Reserved = c.tuning.Policy.Reserved(c.facts.Capacity, s.Used, c.domains)
 	for _, d := range c.sample.Domains {
 		switch d.Job {
 		case policy.MigratingIn:

@@ -28,6 +28,9 @@ type Config struct {
 	// MemoryReceive is the share of a host's memory up to which it takes
 	// domains in. Higher packs more; lower leaves more for caches and growth.
 	MemoryReceive Fraction
+	// Reserve is the share of a host that is kept for its own work. Higher takes
+	// fewer domains in.
+	Reserve Reserve
 
 	// A host is overloaded when SamplesOver of the last SamplesWindow samples
 	// were above High. More samples ignore longer spikes and act later: with
@@ -138,6 +141,8 @@ func (c Config) Validate() error {
 		}
 	}
 	fault(!(c.MemoryReceive > 0 && c.MemoryReceive <= 1), "policy.memory_receive (%s) must be within 1..100", percent(c.MemoryReceive))
+	fault(!(c.Reserve.CPU >= 0 && c.Reserve.CPU < 1), "policy.reserve_cpu (%s) must be within 0..99", percent(c.Reserve.CPU))
+	fault(!(c.Reserve.Memory >= 0 && c.Reserve.Memory < 1), "policy.reserve_memory (%s) must be within 0..99", percent(c.Reserve.Memory))
 	fault(c.SamplesWindow < 1, "policy.samples_window (%d) must be at least 1", c.SamplesWindow)
 	fault(c.SamplesOver < 1 || c.SamplesOver > c.SamplesWindow,
 		"policy.samples_over (%d) must be within 1..policy.samples_window (%d)", c.SamplesOver, c.SamplesWindow)

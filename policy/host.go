@@ -81,6 +81,8 @@ type HostState struct {
 	// Promised is load granted to domains that have not arrived, or that have
 	// arrived and are not yet part of Used.
 	Promised Load `json:"promised"`
+	// Reserved is kept for the host's own work, beyond what that uses already.
+	Reserved Load `json:"reserved,omitzero"`
 	// Inbound and Outbound count running migrations, whoever started them.
 	Inbound  int `json:"inbound,omitempty"`
 	Outbound int `json:"outbound,omitempty"`
@@ -104,11 +106,11 @@ type Host struct {
 }
 
 // Committed is the load that is already spoken for: used, or forecast to be if
-// that is more, and promised.
+// that is more, promised, and reserved.
 func (h *Host) Committed() Load {
 	used := h.Used
 	used.CPU = max(used.CPU, h.Ahead.of(h.Capacity.CPU))
-	return used.Plus(h.Promised)
+	return used.Plus(h.Promised).Plus(h.Reserved)
 }
 
 // Utilization is the committed share of the host in one dimension.

@@ -57,6 +57,8 @@ func (c *Config) keys() []key {
 		{"policy.high", percent(&p.Marks.High), true},
 		{"policy.critical", percent(&p.Marks.Critical), true},
 		{"policy.memory_receive", percent(&p.MemoryReceive), true},
+		{"policy.reserve_cpu", percent(&p.Reserve.CPU), true},
+		{"policy.reserve_memory", percent(&p.Reserve.Memory), true},
 		{"policy.samples_over", count(&p.SamplesOver), true},
 		{"policy.samples_window", count(&p.SamplesWindow), true},
 		{"policy.detector", choice(&p.Detector, policy.Detectors()...), true},

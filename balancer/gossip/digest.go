@@ -11,7 +11,7 @@ import (
 
 // DigestMax is the most bytes that a digest of this version takes. Together
 // with the interval it decides how many hosts fit into memberlist's packets.
-const DigestMax = 48 + 1 + 2*policy.GroupsTold
+const DigestMax = 48 + 1 + 2*policy.GroupsTold + 9
 
 // hostKey stands for a host in a digest: the first bytes of the SHA-256 of its
 // ID. Among 5000 hosts two share one with a probability of 4e-8; the second is
@@ -43,6 +43,8 @@ func keyOf(id policy.HostID) hostKey {
 //	1     groups that follow; older versions end before this
 //	2 x   a group each: policy.GroupKey
 //	2     CPU forecast, in 1/10000; 0: not told
+//	1..4  CPU reserved
+//	1..5  memory reserved
 //
 // Numbers of variable length are unsigned varints: a usual digest has 30 bytes
 // and two more for each group, none has more than DigestMax. Capacity is a fact and rides in the meta.
@@ -91,7 +93,9 @@ func (d digest) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, clamp(s.Running, math.MaxUint16))
 	b = append(b, byte(clamp(s.Inbound, math.MaxUint8)), byte(clamp(s.Outbound, math.MaxUint8)))
 	b = appendGroups(b, s.Groups)
-	return binary.BigEndian.AppendUint16(b, tenThousandths(s.Ahead, aheadMax))
+	b = binary.BigEndian.AppendUint16(b, tenThousandths(s.Ahead, aheadMax))
+	b = binary.AppendUvarint(b, clamp(s.Reserved.CPU, cpuMax))
+	return binary.AppendUvarint(b, mebibytes(s.Reserved.Memory))
 }
 
 func appendGroups(b []byte, groups policy.GroupSet) []byte {
@@ -147,6 +151,10 @@ func decodeDigest(b []byte) (digest, error) {
 	if r.err == nil && len(r.b) > 0 {
 		s.Ahead = policy.Fraction(r.uint16()) / 10000
 	}
+	if r.err == nil && len(r.b) > 0 {
+		s.Reserved.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+		s.Reserved.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
+	}
 	return d, r.err
 }
 
@@ -160,7 +168,7 @@ func plausible(s policy.HostState, capacity policy.Load) bool {
 		return (capacity.CPU == 0 || l.CPU <= policy.MilliCPU(factor)*capacity.CPU) &&
 			(capacity.Memory == 0 || l.Memory <= policy.Bytes(factor)*capacity.Memory)
 	}
-	return s.Pressure <= 1 && within(s.Used, usedMax) && within(s.Promised, promisedMax)
+	return s.Pressure <= 1 && within(s.Used, usedMax) && within(s.Promised, promisedMax) && within(s.Reserved, 1)
 }
 
 // setAge writes the age into an encoded digest.

@@ -20,7 +20,7 @@ func drawState(t *rapid.T) policy.HostState {
 		}
 	}
 	return policy.HostState{
-		Used: load("used"), Promised: load("promised"),
+		Used: load("used"), Promised: load("promised"), Reserved: load("reserved"),
 		Pressure: policy.Fraction(rapid.IntRange(0, 10000).Draw(t, "pressure")) / 10000,
 		Ahead:    policy.Fraction(rapid.IntRange(0, 65535).Draw(t, "ahead")) / 10000,
 		Inbound:  rapid.IntRange(0, 255).Draw(t, "in"),
@@ -58,21 +58,26 @@ func TestDigestSurvivesTheWire(t *testing.T) {
 			}
 		}
 		// A version that told no groups ended before them, one that did not
-		// forecast after them.
-		const forecast = 2
+		// forecast after them, one that reserved nothing after that.
+		const forecast, reserved = 2, 2 // bytes, of the shortest
 		before := want
+		before.state.Reserved = policy.Load{}
+		noReserve := len(before.append(nil)) - reserved
+		if got, err := decodeDigest(wire[:noReserve]); err != nil || got != before {
+			t.Fatalf("without a reserve: got %+v, %v\nwant %+v", got, err, before)
+		}
 		before.state.Ahead = 0
-		noForecast := len(wire) - forecast
+		noForecast := noReserve - forecast
 		if got, err := decodeDigest(wire[:noForecast]); err != nil || got != before {
 			t.Fatalf("without a forecast: got %+v, %v\nwant %+v", got, err, before)
 		}
 		before.state.Groups = policy.GroupSet{}
-		noGroups := len(before.append(nil)) - 1 - forecast
+		noGroups := len(before.append(nil)) - 1 - forecast - reserved
 		if got, err := decodeDigest(wire[:noGroups]); err != nil || got != before {
 			t.Fatalf("without groups: got %+v, %v\nwant %+v", got, err, before)
 		}
 		for n := range wire {
-			if n == noGroups || n == noForecast {
+			if n == noGroups || n == noForecast || n == noReserve {
 				continue
 			}
 			if _, err := decodeDigest(wire[:n]); err == nil {
@@ -86,6 +91,7 @@ func TestDigestIsBoundedWhateverTheState(t *testing.T) {
 	worst := policy.HostState{
 		Used:     policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
 		Promised: policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
+		Reserved: policy.Load{CPU: math.MaxInt64, Memory: math.MaxInt64 - policy.MiB},
 		Pressure: policy.Fraction(math.Inf(1)), Ahead: policy.Fraction(math.Inf(1)), Running: math.MaxInt, Inbound: math.MaxInt, Outbound: math.MaxInt,
 		Band: math.MaxUint8, Flags: math.MaxUint16,
 	}

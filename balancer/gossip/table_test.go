@@ -94,7 +94,7 @@ func TestAccept(t *testing.T) {
 
 func TestPressureBeyondAllIsAbsurd(t *testing.T) {
 	record := digest{host: keyOf("b"), epoch: 7, seq: 1}.append(nil)
-	record[len(record)-8], record[len(record)-7] = 0xff, 0xff // pressure of 6.55
+	record[len(record)-10], record[len(record)-9] = 0xff, 0xff // pressure of 6.55
 	if _, why, ok := tableOf(t).accept(record, noon); ok || why != CauseAbsurd {
 		t.Errorf("accepted %v, %s", ok, why)
 	}

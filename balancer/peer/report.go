@@ -129,10 +129,19 @@ func validDomain(key string, d policy.Domain) error {
 		validLoad(key+".demand", d.Demand),
 		between(key+".trend_millis", d.Trend, -cpuMax, cpuMax),
 		between(key+".memory_max_bytes", d.MemoryMax, 0, memoryMax),
+		between(key+".huge_pages_bytes", d.HugePages, 0, memoryMax),
 		fraction(key+".wait", d.Wait),
 		validHistory(key+".history", d.History),
 		between(key+".requires", len(d.Requires), 0, labelsMax),
+		between(key+".groups", len(d.Groups), 0, groupsMax),
+		between(key+".priority", d.Priority, policy.LowestPriority, policy.HighestPriority),
 	)
+	for i := 0; err == nil && i < len(d.Groups); i++ {
+		err = first(
+			text(key+".groups.rule", string(d.Groups[i].Rule), nameMax),
+			text(key+".groups.group", d.Groups[i].Group, nameMax),
+		)
+	}
 	for i := 0; err == nil && i < len(d.Requires); i++ {
 		err = text(key+".requires", d.Requires[i], nameMax)
 	}

@@ -169,6 +169,7 @@ func validState(s policy.HostState) error {
 		fraction("host.ahead", s.Ahead),
 		fraction("host.pressure", s.Pressure),
 		validLoad("host.promised", s.Promised),
+		validLoad("host.reserved", s.Reserved),
 		between("host.inbound", s.Inbound, 0, countMax),
 		between("host.outbound", s.Outbound, 0, countMax),
 		between("host.running", s.Running, 0, countMax),

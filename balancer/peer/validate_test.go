@@ -121,6 +121,7 @@ func TestReserveReplyValidate(t *testing.T) {
 		"host.name":            func(r *ReserveReply) { r.Host.Name = "\n" },
 		"host.used.cpu_millis": func(r *ReserveReply) { r.Host.Used.CPU = -1 },
 		"host.promised.memory": func(r *ReserveReply) { r.Host.Promised.Memory = math.MaxInt64 },
+		"host.reserved.cpu":    func(r *ReserveReply) { r.Host.Reserved.CPU = -1 },
 		"host.pressure (NaN)":  func(r *ReserveReply) { r.Host.Pressure = policy.Fraction(math.NaN()) },
 		"host.inbound":         func(r *ReserveReply) { r.Host.Inbound = -1 },
 		"host.outbound":        func(r *ReserveReply) { r.Host.Outbound = math.MaxInt },
@@ -165,7 +166,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{hypervisor.Handoff{}, 2},
 		{policy.MoveHistory{}, 3},
 		{policy.HostFacts{}, 9},
-		{policy.HostState{}, 10},
+		{policy.HostState{}, 11},
 		{policy.Load{}, 2},
 		{policy.Presence{}, 6},
 		{policy.Endpoint{}, 2},
@@ -174,7 +175,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.Explanation{}, 8},
 		{api.HostExplanation{}, 4},
 		{api.Domain{}, 3},
-		{policy.Domain{}, 11},
+		{policy.Domain{}, 12},
 		{api.Operation{}, 14},
 	} {
 		if n := reflect.TypeOf(m.of).NumField(); n != m.fields {

@@ -93,6 +93,7 @@ func (r *Runner) do(a *args) (string, error) {
 	case "ask":
 		return r.ask(a)
 	case "admit":
+		r.reserve()
 		m := policy.Move{Domain: policy.DomainID(a.word()), From: policy.HostID(a.word()), To: r.View.Self}
 		m.Load = policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}
 		m.MemoryMax = m.Load.Memory
@@ -135,6 +136,7 @@ func (r *Runner) observe(u policy.Fraction) {
 }
 
 func (r *Runner) decide() string {
+	r.reserve()
 	r.Decision, r.State = policy.Policy{Config: r.Config}.Decide(r.View, r.State)
 	return r.String()
 }

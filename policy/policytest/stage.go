@@ -14,7 +14,7 @@ func (r *Runner) config(a *args) error {
 	for key, to := range map[string]*policy.Fraction{
 		"low": &c.Marks.Low, "receive": &c.Marks.Receive, "stop": &c.Marks.Stop,
 		"high": &c.Marks.High, "critical": &c.Marks.Critical,
-		"wait": &c.WaitHigh, "memory": &c.MemoryReceive, "gain": &c.MinGain, "quorum": &c.Quorum,
+		"wait": &c.WaitHigh, "memory": &c.MemoryReceive, "reserve": &c.Reserve.CPU, "reserve-mem": &c.Reserve.Memory, "gain": &c.MinGain, "quorum": &c.Quorum,
 	} {
 		a.percent(key, to)
 	}
@@ -143,6 +143,15 @@ func (r *Runner) promise(a *args) error {
 	}
 	r.View.Ledger = r.View.Ledger.With(p)
 	return nil
+}
+
+// reserve has self keep what its configuration says.
+func (r *Runner) reserve() {
+	for i := range r.View.Hosts {
+		if h := &r.View.Hosts[i]; h.ID == r.View.Self {
+			h.Reserved = r.Config.Reserved(h.Capacity, h.Used, r.View.Domains)
+		}
+	}
 }
 
 func without[T any](s []T, match func(T) bool) []T {
