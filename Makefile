@@ -19,7 +19,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 LAB_TESTS := $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir='.?*' '^//go:build lab' .)))
 
 .DEFAULT_GOAL := build
-.PHONY: build demo demo-up demo-down test test-unit test-lab lint install clean help check-go deps lab-programs
+.PHONY: build demo demo-up demo-down test test-unit test-packages test-lab packages lint install clean help check-go deps lab-programs
 
 build: deps ## build the programs into bin/
 	@mkdir -p bin
@@ -39,7 +39,7 @@ demo-up: build lab-programs ## bring the demo's hosts, daemons and guests up, to
 demo-down: check-go ## take the demo down again
 	go run ./tests/demo down
 
-test: test-unit test-lab ## run all tests (the lab's need root)
+test: test-unit test-packages test-lab ## run all tests (the lab's and the packages' need root)
 
 test-unit: deps ## run the tests that need no lab
 	@.ci/deps test
@@ -48,6 +48,13 @@ test-unit: deps ## run the tests that need no lab
 test-lab: deps lab-programs ## run the tests on real libvirt hosts; needs root
 	@[ "$$(id -u)" = 0 ] || { echo "make test-lab needs root: namespaces, control groups and libvirtd do; make test-unit does not"; exit 1; }
 	go test -tags lab -count 1 -p 1 -timeout 40m $(LAB_TESTS)
+
+packages: deps ## build the .deb, the .rpm and the tarball into dist/
+	.ci/package
+
+test-packages: packages ## install, upgrade, remove and purge the packages in throw-away roots; needs root
+	@.ci/deps packages
+	go test -tags packages -count 1 -timeout 10m ./tests/packages
 
 lint: deps ## check the code with golangci-lint, which is built at the first time
 	@linter=$$(.ci/tool golangci-lint) || exit; $$linter fmt --diff; $$linter run
@@ -71,7 +78,7 @@ bin/%:
 	$(MAKE) build
 
 clean: ## remove what was built, the tools too
-	rm -rf bin .cache
+	rm -rf bin dist .cache
 
 help: ## list the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | while IFS="	" read -r t text; do printf '  make %-14s %s\n' "$$t" "$$text"; done
