@@ -18,10 +18,13 @@ func day(w io.Writer, args []string) error {
 	flags := flag.NewFlagSet("vbsim day", flag.ContinueOnError)
 	hosts := flags.Int("hosts", 5000, "how many hosts")
 	vms := flags.Int("vms", 20, "how many VMs a host has at the start")
+	hours := flags.Int("hours", 24, "how many hours of the day")
 	seed := flags.Uint64("seed", 1, "seed of the made-up traces")
 	switch err := flags.Parse(args); {
 	case err != nil:
 		return err
+	case *hours < 1 || *hours > 24:
+		return fmt.Errorf("--hours (%d) must be within 1..24", *hours)
 	case *hosts < 2 || *vms < 1:
 		return fmt.Errorf("--hosts (%d) must be at least 2, --vms (%d) at least 1", *hosts, *vms)
 	}
@@ -29,9 +32,13 @@ func day(w io.Writer, args []string) error {
 	start := time.Now()
 	world := sim.NewLargeFleet(*hosts, *vms, *seed)
 	made := cpuSeconds()
+	for i := range world.VMs {
+		const samples = int(time.Hour / sim.SampleInterval)
+		world.VMs[i].Trace.Use = world.VMs[i].Trace.Use[:*hours*samples]
+	}
 	f := world.Run(sim.NewDaemons(world, sim.DaemonOptions()))
 	fmt.Fprintf(w, "%d hosts, %d VMs, virtbalance as installed\n%s", *hosts, len(world.VMs), header)
-	printFigures(w, "a day", f)
+	printFigures(w, fmt.Sprintf("%d hours", *hours), f)
 	_, err := fmt.Fprintf(w, "%.0f s of CPU (%.0f s for making the traces up), %.0f s on %d CPUs, at most %.1f GiB\n",
 		cpuSeconds(), made, time.Since(start).Seconds(), runtime.GOMAXPROCS(0), peakGiB())
 	return err
