@@ -108,12 +108,14 @@ type boardHost struct {
 	used, held  float64 // of the same
 	domains     []boardDomain
 	closed      bool // takes none in
+	labels      []string
 }
 
 type boardDomain struct {
 	id                DomainID
 	cpu, memory, held float64
 	movable           bool
+	rules             *Rules
 }
 
 func (h *boardHost) share() float64 { return h.used / h.cpu }
@@ -128,7 +130,7 @@ func newBoard(c Config, s Snapshot) *board {
 		b.hosts[i] = boardHost{
 			id: h.ID, cpu: float64(h.Capacity.CPU), memory: float64(h.Capacity.Memory),
 			used: float64(h.Committed().CPU), held: float64(h.Committed().Memory),
-			closed: h.Flags&(Cordoned|Draining|Paused|Blind|Frozen) != 0,
+			closed: h.Flags&(Cordoned|Draining|Paused|Blind|Frozen) != 0, labels: h.Labels,
 		}
 	}
 	for i := range s.Domains {
@@ -136,7 +138,8 @@ func newBoard(c Config, s Snapshot) *board {
 		h := &b.hosts[index[d.Host]]
 		h.domains = append(h.domains, boardDomain{
 			id: d.ID, cpu: float64(max(0, d.Demand.CPU+d.Trend)), memory: float64(max(d.Demand.Memory, d.MemoryMax)),
-			held: float64(d.Demand.Memory), movable: obstruction(&d.Domain) == OK && c.CooledDown(d.History, s.At),
+			held: float64(d.Demand.Memory), rules: &d.Rules,
+			movable: obstruction(&d.Domain) == OK && c.CooledDown(d.History, s.At) && plannable(&d.Rules),
 		})
 	}
 	for i := range b.hosts {
@@ -148,7 +151,7 @@ func newBoard(c Config, s Snapshot) *board {
 // fits reports whether a host may take the domain and stay below the limit.
 func (b *board) fits(to int, d boardDomain, limit float64) bool {
 	h := &b.hosts[to]
-	return !h.closed && h.used+d.cpu <= limit*h.cpu && h.held+d.memory <= float64(b.config.MemoryReceive)*h.memory
+	return !h.closed && h.permits(d.rules) && h.used+d.cpu <= limit*h.cpu && h.held+d.memory <= float64(b.config.MemoryReceive)*h.memory
 }
 
 // emptiest is the host that would be least loaded with the domain on it; -1 if

@@ -202,3 +202,32 @@ func TestUnknownOverrideIsNever(t *testing.T) {
 		t.Errorf("got %v, %v", o, err)
 	}
 }
+
+// The planner for a whole fleet breaks no rule either.
+func TestPlannerKeepsRules(t *testing.T) {
+	s := policy.Snapshot{At: start}
+	for _, name := range []string{"a", "b", "c"} {
+		h := policy.Host{}
+		h.ID = policy.HostID(name)
+		h.Capacity = policy.Load{CPU: 10000, Memory: 64 * policy.GiB}
+		s.Hosts = append(s.Hosts, h)
+	}
+	s.Hosts[2].Labels = []string{"ssd"}
+	apart := []policy.Membership{{Rule: policy.AntiAffinity, Group: "db"}}
+	place := func(name string, host int, cpu policy.MilliCPU, r policy.Rules) {
+		d := policy.PlacedDomain{Host: s.Hosts[host].ID}
+		d.ID, d.Known, d.Rules = policy.DomainID(name), true, r
+		d.Demand = policy.Load{CPU: cpu, Memory: policy.GiB}
+		s.Hosts[host].Used = s.Hosts[host].Used.Plus(d.Demand)
+		s.Domains = append(s.Domains, d)
+	}
+	place("db1", 0, 4000, policy.Rules{Groups: apart})
+	place("never", 0, 2500, policy.Rules{Override: policy.NeverMove})
+	place("app", 0, 2500, policy.Rules{Groups: []policy.Membership{{Rule: policy.Affinity, Group: "shop"}}})
+	place("db2", 1, 100, policy.Rules{Groups: apart})
+	place("disk", 2, 3000, policy.Rules{Requires: []string{"ssd"}})
+	plan := policy.Planner{Config: policy.DefaultConfig()}.Plan(s)
+	if len(plan.Moves) != 1 || plan.Moves[0].Domain != "db1" || plan.Moves[0].To != "c" {
+		t.Errorf("planned %+v, want db1 to c alone", plan.Moves)
+	}
+}
