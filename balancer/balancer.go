@@ -42,7 +42,10 @@ type Balancer struct {
 	progress progressBoard
 	// reports are for those who ask this daemon about the other hosts.
 	reports *reports
-	started time.Time
+	// timeline and decisions are what people see of the past.
+	timeline  timeline
+	decisions decisionLog
+	started   time.Time
 	// ticked is when the control loop last came round.
 	ticked atomicTime
 	// lastLogged is what the last decision looked like in the log.
@@ -195,6 +198,8 @@ func (b *Balancer) tick(ctx context.Context) error {
 	b.o.Observer.JournalOpen(len(b.o.Journal.Open()))
 	b.o.Observer.Decided(decision)
 	b.logDecision(decision, view.Hosts[0])
+	b.timeline.observe(view.Now, view.Hosts, b.tuning.Load().Policy.StaleAfter)
+	b.decisions.observe(view.Now, decision, view.Hosts[0], names(view))
 
 	for _, a := range turn.Arrived {
 		b.drivers.Go(func() { b.finishArrival(ctx, a) })

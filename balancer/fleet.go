@@ -116,6 +116,7 @@ func (b *Balancer) Report(ctx context.Context, r peer.ReportRequest) (api.Report
 	}
 	if r.History > 0 {
 		report.History, err = b.History(ctx, r.History)
+		report.Decisions = b.decisions.newest(r.History)
 	}
 	return report, err
 }
@@ -185,6 +186,7 @@ func (b *Balancer) heard(h api.Host, now time.Time, history int) (report *api.Re
 	}
 	shown := *k.report
 	shown.History = shown.History[:min(history, len(shown.History))]
+	shown.Decisions = shown.Decisions[:min(history, len(shown.Decisions))]
 	return &shown, now.Sub(k.at).Seconds(), silent
 }
 

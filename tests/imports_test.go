@@ -47,6 +47,7 @@ var imports = map[string]rule{
 		foreign: []string{"golang.org/x/sync"},
 	},
 	"balancer/api":       {ours: []string{"policy"}},
+	"balancer/web":       {},
 	"balancer/config":    {ours: []string{"policy"}, foreign: []string{"github.com/BurntSushi/toml"}},
 	"balancer/gossip":    {ours: []string{"policy", "metrics"}, foreign: []string{"github.com/hashicorp/memberlist"}},
 	"balancer/nodeset":   {foreign: []string{"go.yaml.in/yaml"}},

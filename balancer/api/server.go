@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -18,6 +20,7 @@ type Daemon interface {
 	Hosts(ctx context.Context) ([]Host, error)
 	Domains(ctx context.Context) ([]Domain, error)
 	Fleet(ctx context.Context, history int) (FleetReport, error)
+	Timeline(after time.Time) Timeline
 	Plan(ctx context.Context) (Plan, error)
 	History(ctx context.Context, limit int) ([]Operation, error)
 	Snapshot(ctx context.Context) (policy.Snapshot, error)
@@ -65,6 +68,7 @@ func (s *Server) mux() http.Handler {
 	mux.HandleFunc("GET /v1/status", answer(s, Daemon.Status))
 	mux.HandleFunc("GET /v1/hosts", answer(s, Daemon.Hosts))
 	mux.HandleFunc("GET /v1/domains", answer(s, Daemon.Domains))
+	mux.HandleFunc("GET /v1/reasons", answer(s, func(Daemon, context.Context) (map[string]string, error) { return reasons(), nil }))
 	mux.HandleFunc("GET /v1/plan", answer(s, Daemon.Plan))
 	mux.HandleFunc("GET /v1/snapshot", answer(s, Daemon.Snapshot))
 	mux.HandleFunc("GET /v1/matrix", func(w http.ResponseWriter, r *http.Request) {
@@ -92,6 +96,9 @@ func (s *Server) mux() http.Handler {
 		q := FindQuery{Load: policy.Load{CPU: policy.MilliCPU(cpu), Memory: policy.Bytes(memory)}, Requires: query["label"]}
 		answer(s, func(d Daemon, ctx context.Context) ([]Room, error) { return d.Find(ctx, q) })(w, r)
 	})
+	mux.HandleFunc("GET /v1/timeline", counted("after", 0, 0, math.MaxInt, func(n int) http.HandlerFunc {
+		return answer(s, func(d Daemon, _ context.Context) (Timeline, error) { return d.Timeline(time.UnixMilli(int64(n))), nil })
+	}))
 	mux.HandleFunc("GET /v1/drain", func(w http.ResponseWriter, r *http.Request) {
 		query := r.URL.Query()
 		q := DrainQuery{Check: query.Get("check") == "true", Without: query["without"]}
@@ -127,6 +134,15 @@ func (s *Server) mux() http.Handler {
 	}
 	s.serveRules(mux)
 	return mux
+}
+
+// reasons are the texts of all reasons, by their labels.
+func reasons() map[string]string {
+	texts := map[string]string{}
+	for _, r := range policy.Reasons() {
+		texts[r.String()] = r.Text()
+	}
+	return texts
 }
 
 // counted reads a number from the query, and hands the request on.

@@ -194,6 +194,9 @@ const (
 	defaultGossipListen  = "0.0.0.0:17450"
 	defaultPeerListen    = "0.0.0.0:17451"
 	defaultMetricsListen = "0.0.0.0:17452"
+	// The page names domains and asks nobody who they are: not for the network
+	// unless somebody says so.
+	defaultAPIListen = "127.0.0.1:17453"
 )
 
 // defaultPolicy is that of the policy package, with what only a live daemon can
@@ -234,7 +237,7 @@ func Default() Config {
 			Orders:         true,
 			ReserveTTL:     30 * time.Second,
 		},
-		API:     API{Socket: "/run/virtbalanced/api.sock"},
+		API:     API{Socket: "/run/virtbalanced/api.sock", Listen: defaultAPIListen},
 		Metrics: Metrics{Listen: defaultMetricsListen, Domains: true},
 	}
 }

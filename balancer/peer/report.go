@@ -88,6 +88,7 @@ func (r ReportReply) Validate() error {
 		between("report.domains_left_out", p.DomainsLeftOut, 0, countMax),
 		validOperations("report.operations", p.Operations),
 		validOperations("report.history", p.History),
+		validDecisions("report.decisions", p.Decisions),
 	)
 	for i := 0; err == nil && i < len(p.Domains); i++ {
 		err = first(
@@ -165,6 +166,31 @@ func validOperations(key string, operations []api.Operation) error {
 	return err
 }
 
+func validDecisions(key string, decisions []api.Decision) error {
+	err := between(key, len(decisions), 0, ReportHistoryMax)
+	for i := 0; err == nil && i < len(decisions); i++ {
+		d := decisions[i]
+		err = first(
+			text(key+".hold_text", d.HoldText, detailMax),
+			text(key+".why_text", d.WhyText, detailMax),
+			text(key+".to_name", d.ToName, nameMax),
+			fraction(key+".cpu", d.CPU),
+			fraction(key+".memory", d.Memory),
+			between(key+".stay", len(d.Stay), 0, ReportHistoryMax),
+		)
+		if err == nil && d.Move != nil {
+			err = validMove(*d.Move)
+		}
+		for j := 0; err == nil && j < len(d.Stay); j++ {
+			err = first(
+				text(key+".stay.text", d.Stay[j].Text, detailMax),
+				between(key+".stay.domains", d.Stay[j].Domains, 0, countMax),
+			)
+		}
+	}
+	return err
+}
+
 // cleanReport makes what a hypervisor and a journal hold fit for the wire: one
 // odd domain must not cost the answer about all the others.
 func cleanReport(r *api.Report) {
@@ -176,6 +202,13 @@ func cleanReport(r *api.Report) {
 	r.DomainsLeftOut += all - len(r.Domains)
 	r.Operations = cleanOperations(r.Operations)
 	r.History = cleanOperations(r.History)
+	for i, d := range r.Decisions {
+		if d.Move != nil {
+			m := *d.Move
+			m.Name = printableName(m.Name)
+			r.Decisions[i].Move = &m
+		}
+	}
 }
 
 func cleanExplanation(e *api.Explanation) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/user"
@@ -16,6 +17,7 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/access"
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/config"
+	"github.com/virtbalance/virtbalance/balancer/web"
 	"github.com/virtbalance/virtbalance/metrics"
 )
 
@@ -102,8 +104,7 @@ func (d *daemon) listen(ctx context.Context, g *errgroup.Group, server *api.Serv
 		return access.ServeSocket(ctx, access.SocketOptions{Listener: socket, Handler: server.Handler(), Groups: groups, Log: log})
 	})
 	if a := d.config.API; a.Listen != "" {
-		err := listenWeb(ctx, g, "api", a.Listen, access.WebOptions{Handler: server.Handler(), Config: a.WebConfig, Log: log})
-		if err != nil {
+		if err := d.listenPage(ctx, g, server, log); err != nil {
 			return err
 		}
 	}
@@ -113,6 +114,34 @@ func (d *daemon) listen(ctx context.Context, g *errgroup.Group, server *api.Serv
 		return listenWeb(ctx, g, "metrics", m.Listen, access.WebOptions{Handler: handler, Config: m.WebConfig, Log: log})
 	}
 	return nil
+}
+
+// listenPage serves the web page and the API on TCP.
+func (d *daemon) listenPage(ctx context.Context, g *errgroup.Group, server *api.Server, log *slog.Logger) error {
+	a := d.config.API
+	demands, err := access.WebDemands(a.WebConfig)
+	if err != nil {
+		return fmt.Errorf("api.web_config: %w", err)
+	}
+	hostname, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	listen, _, _ := net.SplitHostPort(a.Listen) // Validate has seen it
+	handler, err := web.Handler(web.Options{
+		API:   server.Handler(),
+		Names: []string{d.config.Host.Name, hostname, listen}, AnyName: demands.Authentication,
+	})
+	if err != nil {
+		return err
+	}
+	err = listenWeb(ctx, g, "api", a.Listen, access.WebOptions{Handler: handler, Config: a.WebConfig, Log: log})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		// No reason not to look after the host's domains.
+		log.Error("no web page: something else listens there", "err", err)
+		return nil
+	}
+	return err
 }
 
 // listenWeb serves on TCP until ctx ends. section is that of the configuration,

@@ -25,7 +25,7 @@ func OnLab(l *lab.Lab, binary string, s Settings) ([]*Daemon, error) {
 		pki := h.PKI()
 		config, err := s.write(place{
 			host: h.Name, dir: dir, socket: socket, key: key,
-			gossip: "0.0.0.0:17450", peer: "0.0.0.0:17451", metrics: "0.0.0.0:17452",
+			gossip: "0.0.0.0:17450", peer: "0.0.0.0:17451", metrics: "0.0.0.0:17452", page: "0.0.0.0:17453",
 			advertise: h.Address + ":17450", join: join,
 			capacity: float64(l.Options().Capacity) / 100,
 			libvirt:  "migrate_uri = \"qemu+tcp://{host}/system\"\nmigration_address = \"" + h.Address + "\"\n",
@@ -37,7 +37,7 @@ func OnLab(l *lab.Lab, binary string, s Settings) ([]*Daemon, error) {
 			return nil, err
 		}
 		daemons = append(daemons, &Daemon{
-			Host: h.Name, Dir: dir, Metrics: h.Address + ":17452", Client: api.NewClient(socket), config: config,
+			Host: h.Name, Dir: dir, Metrics: h.Address + ":17452", Page: h.Address + ":17453", Client: api.NewClient(socket), config: config,
 			args: []string{binary, "--config", config},
 			start: func(name string, args ...string) (process, error) {
 				return h.Start(name, args...)

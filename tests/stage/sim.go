@@ -29,22 +29,26 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 	if err := writeKey(key); err != nil {
 		return nil, err
 	}
+	world := World
+	if s.World != nil {
+		world = s.World
+	}
 	worldFile := filepath.Join(dir, "world.json")
-	if err := os.WriteFile(worldFile, World, 0o600); err != nil {
+	if err := os.WriteFile(worldFile, world, 0o600); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3 * len(SimHosts))
+	ports, err := freePorts(4 * len(SimHosts))
 	if err != nil {
 		return nil, err
 	}
-	port := func(i, n int) string { return ports[3*i+n] }
+	port := func(i, n int) string { return ports[4*i+n] }
 	var daemons []*Daemon
 	for i, host := range SimHosts {
 		home := filepath.Join(dir, host)
 		socket := filepath.Join(home, "api.sock")
 		config, err := s.write(place{
 			host: host, dir: home, socket: socket, key: key,
-			gossip: port(i, 0), peer: port(i, 1), metrics: port(i, 2), join: []string{port(0, 0), port(1, 0)},
+			gossip: port(i, 0), peer: port(i, 1), metrics: port(i, 2), page: port(i, 3), join: []string{port(0, 0), port(1, 0)},
 			peerSection: "insecure = true\n",
 		})
 		if err != nil {
@@ -55,7 +59,7 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 			url += "&serve=true&world=" + worldFile
 		}
 		daemons = append(daemons, &Daemon{
-			Host: host, Dir: home, Metrics: port(i, 2), Client: api.NewClient(socket), config: config,
+			Host: host, Dir: home, Metrics: port(i, 2), Page: port(i, 3), Client: api.NewClient(socket), config: config,
 			args: []string{binary, "--config", config, "--hypervisor", url},
 			start: func(_ string, args ...string) (process, error) {
 				return startLocal(filepath.Join(home, "log"), args)

@@ -34,6 +34,8 @@ type Settings struct {
 	// Policy is more TOML for the section [policy], Libvirt for [libvirt], Peer
 	// for [peer].
 	Policy, Libvirt, Peer string
+	// World is the simulated one, of the hosts SimHosts; nil is World.
+	World []byte
 }
 
 func (s Settings) withDefaults() Settings {
@@ -63,10 +65,11 @@ func (s Settings) Hold() time.Duration {
 
 // Daemon is a virtbalanced on one host.
 type Daemon struct {
-	// Host is the name of the host, Dir where the daemon's files are, Metrics the
-	// host:port of its metrics as seen by the host itself.
-	Host, Dir, Metrics string
-	Client             *api.Client
+	// Host is the name of the host, Dir where the daemon's files are, Metrics and
+	// Page the host:port of its metrics and of its web page as seen by the host
+	// itself.
+	Host, Dir, Metrics, Page string
+	Client                   *api.Client
 
 	config  string
 	start   func(name string, args ...string) (process, error)
@@ -187,6 +190,7 @@ func writeKey(path string) error {
 type place struct {
 	host, dir, socket, key string
 	gossip, peer, metrics  string
+	page                   string
 	advertise              string
 	join                   []string
 	peerSection            string
@@ -210,7 +214,7 @@ func (s Settings) write(p place) (string, error) {
 	}
 	line("join = [\"%s\"]", strings.Join(p.join, `", "`))
 	line("[peer]\nlisten = %q\n%s%s", p.peer, p.peerSection, s.Peer)
-	line("[api]\nsocket = %q", p.socket)
+	line("[api]\nsocket = %q\nlisten = %q", p.socket, p.page)
 	line("[metrics]\nlisten = %q", p.metrics)
 	line("[policy]\nsamples_over = %d\nsamples_window = %d\nsettle = %q\ncooldown = %q", s.Over, s.Window, s.Settle, s.Cooldown)
 	line("stale_after = %q\nrefused_backoff = %q\n%s", 8*s.Interval, s.RefusedBackoff, s.Policy)
