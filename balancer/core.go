@@ -142,6 +142,7 @@ func (c *Core) Retune(t Tuning) {
 // not kept: a new life looks anew before it acts.
 func (c *Core) Memory() Memory {
 	state := c.state
+	state.Emptying = time.Time{}
 	state.Counted, state.Over, state.OverSince, state.Relieving = time.Time{}, nil, time.Time{}, false
 	state.Uses = nil
 	m := Memory{
@@ -369,6 +370,7 @@ func (c *Core) HostState(now time.Time) policy.HostState {
 	}
 	for flag, set := range map[policy.HostFlags]bool{
 		policy.Paused: c.paused, policy.Cordoned: c.cordoned, policy.Draining: c.draining, policy.Frozen: c.frozen(),
+		policy.Emptying: !c.state.Emptying.IsZero(),
 	} {
 		if set {
 			s.Flags |= flag

@@ -44,6 +44,10 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
 		Operations: []api.Operation{},
 	}
+	s.Strategy = tuning.Policy.Strategy
+	if s.Strategy == policy.ConsolidateStrategy {
+		s.Idle = tuning.Policy.Idle(g.view)
+	}
 	if g.view.Utilization.Known {
 		s.Sampled = g.view.Utilization.At
 	}

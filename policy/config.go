@@ -93,6 +93,14 @@ type Config struct {
 	// waits until room appears by itself.
 	Swaps bool
 
+	// Strategy is what the host does beyond relief, among the hosts that have the
+	// label Group; among all if that is empty. Reserve is how many empty hosts
+	// ConsolidateStrategy counts on when one of the others is lost: fewer keeps
+	// more hosts in use.
+	Strategy Strategy
+	Group    string
+	Reserve  int
+
 	// MaxMoves bounds one plan. The daemon executes the head and looks again.
 	MaxMoves int
 }
@@ -171,6 +179,7 @@ func (c Config) Validate() error {
 	fault(!(c.Quorum >= 0 && c.Quorum < 1), "policy.quorum (%s) must be within 0..99", percent(c.Quorum))
 	fault(c.BreakerFailures < 0, "policy.breaker_failures (%d) must not be negative", c.BreakerFailures)
 	fault(c.Bandwidth <= 0, "policy.bandwidth_mib (%d) must be positive", c.Bandwidth/MiB)
+	fault(c.Reserve < 0, "policy.reserve (%d) must not be negative", c.Reserve)
 	fault(c.MaxMoves < 1, "policy.max_moves (%d) must be at least 1", c.MaxMoves)
 	return errors.Join(errs...)
 }

@@ -40,7 +40,7 @@ type Verdict struct {
 // Decide is the whole brain: facts in, one decision out, and the memory for
 // the next one. It changes neither argument.
 func (p Policy) Decide(v View, s State) (Decision, State) {
-	c := p.Config
+	c := p.Config.inForce()
 	d := Decision{At: v.Now, Self: v.Self}
 
 	self, ok := v.Host(v.Self)
@@ -64,6 +64,12 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	}
 	hold := cmp.Or(c.gate(v, s, self, why), need)
 	mend := why != Drain && c.misplaces(&v, &self) && c.gate(v, s, self, RuleBroken) == OK
+	if !mend && (hold == NotOverloaded || hold == NoContention) {
+		var done Decision
+		if done, s = c.strategic(v, s, self, d); len(done.Plan) > 0 {
+			return done.permitted(v), s
+		}
+	}
 	if hold != OK && !mend {
 		return d.hold(v, hold), s
 	}

@@ -60,6 +60,9 @@ const (
 	// Frozen: a domain was found on both hosts or on none; nothing may move
 	// to or from here until a person has looked.
 	Frozen
+	// Emptying: the host could give all its domains away and be left idle, and
+	// does so if it is the first of those that say so.
+	Emptying
 )
 
 // Has reports whether all of the flags in f are set.

@@ -65,7 +65,12 @@ func widest(open []target) Load {
 // so the same view draws the same host. Only hosts that grant the most of the
 // soft wishes of the domain's groups take part.
 func (c *Config) place(ch *choice, cand *candidate) (Move, bool) {
-	free := func(t *target) float64 { return 1 - float64(t.after(cand)) }
+	free := func(t *target) float64 {
+		if c.Strategy == PerformanceStrategy { // where somebody waits already there is less than it seems
+			return (1 - float64(t.after(cand))) * max(0, 1-float64(t.host.Pressure))
+		}
+		return 1 - float64(t.after(cand))
+	}
 	ch.able = ch.able[:0]
 	if overflows(cand.domain.booked(), ch.most) != OK {
 		return Move{}, false
@@ -120,10 +125,21 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 	if why := c.overfilled(c.Marks.Receive, t.host, booked); why != OK {
 		return why
 	}
-	if ch.why != Drain && ch.why != RuleBroken && ch.why != Swap && ch.why != Manual && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
+	if c.mustGain(ch.why) && t.after(cand) > ch.from.Used.Share(CPU, ch.from.Capacity)-c.MinGain {
 		return NoGain
 	}
 	return OK
+}
+
+// mustGain reports whether a move for that reason has to lower the higher of the
+// two loads; the others are made for something else.
+func (c *Config) mustGain(why Reason) bool {
+	switch why {
+	case Drain, RuleBroken, Swap, Consolidating, Manual:
+		return false
+	default:
+		return true
+	}
 }
 
 // overflows says in which dimension the load is larger than the room, by more

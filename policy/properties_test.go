@@ -193,6 +193,8 @@ func TestConstantLoadComesToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := eager()
 		c.MaxMoves = 1
+		c.Strategy = rapid.SampledFrom(policy.Strategies()).Draw(t, "strategy")
+		c.Reserve = rapid.IntRange(0, 1).Draw(t, "reserve")
 		f := anyFleet(t)
 		states := map[policy.HostID]policy.State{}
 		quiet, moves := 0, 0
@@ -200,6 +202,11 @@ func TestConstantLoadComesToRest(t *testing.T) {
 			self := f.hosts[round%len(f.hosts)].ID
 			now := start.Add(time.Duration(round) * 24 * time.Hour)
 			v := f.view(self, now)
+			for i := range v.Hosts {
+				if !states[v.Hosts[i].ID].Emptying.IsZero() {
+					v.Hosts[i].Flags |= policy.Emptying
+				}
+			}
 			d, s := decide(c, v, states[self])
 			quiet++
 			if len(d.Plan) > 0 && d.Hold == policy.OK {
@@ -250,8 +257,10 @@ func (f *fleet) view(self policy.HostID, now time.Time) policy.View {
 			if f.at[d.ID] == h.ID {
 				h.Used = h.Used.Plus(d.Demand)
 				h.Groups = h.Groups.With(d.Groups...)
+				h.Running++
 			}
 		}
+		h.Band = policy.DefaultConfig().Marks.Band(h.Used.Share(policy.CPU, h.Capacity))
 		v.Hosts = append(v.Hosts, h)
 	}
 	for _, d := range f.domains {

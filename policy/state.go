@@ -26,6 +26,9 @@ type State struct {
 
 	Backoffs []Backoff `json:"backoffs,omitempty"`
 
+	// Emptying is since when the host has found that it could be emptied.
+	Emptying time.Time `json:"emptying,omitzero"`
+
 	// Debt is what this host has agreed to give away to make room, Awaited what
 	// it may get back for what it gave. NoSwapUntil keeps one swap from leading
 	// to the next.

@@ -15,6 +15,10 @@ type Status struct {
 	Marks   policy.Marks     `json:"marks"`
 	Mode    policy.Mode      `json:"mode"`
 	Paused  bool             `json:"paused"`
+	// Strategy is what the host does beyond relief. With "consolidate", Idle are
+	// the hosts that run nothing and are not held in reserve.
+	Strategy policy.Strategy `json:"strategy"`
+	Idle     []policy.HostID `json:"idle,omitempty"`
 	// Sampled is when the newest usable sample was taken; zero if there is none.
 	Sampled time.Time `json:"sampled,omitzero"`
 	// Hold is why nothing is started; "ok" when something is.

@@ -18,6 +18,12 @@ func (r *Runner) config(a *args) error {
 	} {
 		a.percent(key, to)
 	}
+	if name, ok := a.text("strategy"); ok {
+		if err := c.Strategy.UnmarshalText([]byte(name)); err != nil {
+			return err
+		}
+	}
+	a.count("reserve", &c.Reserve)
 	if a.flag("swaps") {
 		c.Swaps = true
 	}
@@ -44,7 +50,7 @@ func (r *Runner) config(a *args) error {
 
 var flagNames = map[string]policy.HostFlags{
 	"cordoned": policy.Cordoned, "draining": policy.Draining, "paused": policy.Paused,
-	"blind": policy.Blind, "frozen": policy.Frozen,
+	"blind": policy.Blind, "frozen": policy.Frozen, "emptying": policy.Emptying,
 }
 
 func (r *Runner) host(a *args) error {
@@ -59,6 +65,7 @@ func (r *Runner) host(a *args) error {
 	h.Promised = policy.Load{CPU: a.cpus("promised"), Memory: a.gib("promised-mem")}
 	a.count("in", &h.Inbound)
 	a.count("out", &h.Outbound)
+	a.count("running", &h.Running)
 	h.Labels = a.list("labels")
 	for _, m := range a.memberships() {
 		h.Groups = h.Groups.With(m)
