@@ -94,12 +94,12 @@ type Config struct {
 	Swaps bool
 
 	// Strategy is what the host does beyond relief, among the hosts that have the
-	// label Group; among all if that is empty. Reserve is how many empty hosts
+	// label Group; among all if that is empty. Spare is how many empty hosts
 	// ConsolidateStrategy counts on when one of the others is lost: fewer keeps
 	// more hosts in use.
 	Strategy Strategy
 	Group    string
-	Reserve  int
+	Spare    int
 
 	// MaxMoves bounds one plan. The daemon executes the head and looks again.
 	MaxMoves int
@@ -123,6 +123,7 @@ func DefaultConfig() Config {
 		BreakerFailures: 3, BreakerReset: 30 * time.Minute,
 		Bandwidth: 100 * MiB,
 		MaxMoves:  1,
+		Spare:     1,
 	}
 }
 
@@ -179,7 +180,7 @@ func (c Config) Validate() error {
 	fault(!(c.Quorum >= 0 && c.Quorum < 1), "policy.quorum (%s) must be within 0..99", percent(c.Quorum))
 	fault(c.BreakerFailures < 0, "policy.breaker_failures (%d) must not be negative", c.BreakerFailures)
 	fault(c.Bandwidth <= 0, "policy.bandwidth_mib (%d) must be positive", c.Bandwidth/MiB)
-	fault(c.Reserve < 0, "policy.reserve (%d) must not be negative", c.Reserve)
+	fault(c.Spare < 0, "policy.spare (%d) must not be negative", c.Spare)
 	fault(c.MaxMoves < 1, "policy.max_moves (%d) must be at least 1", c.MaxMoves)
 	return errors.Join(errs...)
 }

@@ -194,7 +194,7 @@ func TestConstantLoadComesToRest(t *testing.T) {
 		c := eager()
 		c.MaxMoves = 1
 		c.Strategy = rapid.SampledFrom(policy.Strategies()).Draw(t, "strategy")
-		c.Reserve = rapid.IntRange(0, 1).Draw(t, "reserve")
+		c.Spare = rapid.IntRange(0, 1).Draw(t, "reserve")
 		f := anyFleet(t)
 		states := map[policy.HostID]policy.State{}
 		quiet, moves := 0, 0

@@ -237,7 +237,7 @@ func (c *Config) bears(filled []target, emptied Host) bool {
 	for i := range filled {
 		sum = sum.Plus(room(filled[i].host, filled[i].host.Committed()))
 	}
-	for range c.Reserve {
+	for range c.Spare {
 		sum = sum.Plus(room(&emptied, Load{}))
 	}
 	for i := range filled {
@@ -252,7 +252,7 @@ func (c *Config) bears(filled []target, emptied Host) bool {
 }
 
 // Idle names the hosts of the group that run nothing and are not needed: as many
-// as Reserve, the largest, stay ready. A person may power the others off; nothing
+// as Spare, the largest, stay ready. A person may power the others off; nothing
 // here does.
 func (c Config) Idle(v View) []HostID {
 	var idle []*Host
@@ -267,7 +267,7 @@ func (c Config) Idle(v View) []HostID {
 		return cmp.Or(cmp.Compare(b.Capacity.CPU, a.Capacity.CPU), cmp.Compare(a.ID, b.ID))
 	})
 	var names []HostID
-	for _, h := range idle[min(len(idle), c.Reserve):] {
+	for _, h := range idle[min(len(idle), c.Spare):] {
 		names = append(names, h.ID)
 	}
 	return names

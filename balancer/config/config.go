@@ -203,7 +203,7 @@ const (
 // do.
 func defaultPolicy() policy.Config {
 	p := policy.DefaultConfig()
-	p.Swaps, p.Reserve = true, 1
+	p.Swaps = true
 	return p
 }
 

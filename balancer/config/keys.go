@@ -66,7 +66,7 @@ func (c *Config) keys() []key {
 		{"policy.wait_high", percent(&p.WaitHigh), true},
 		{"policy.strategy", choice(&p.Strategy, policy.Strategies()...), true},
 		{"policy.strategy_group", text(&p.Group), true},
-		{"policy.reserve", count(&p.Reserve), true},
+		{"policy.spare", count(&p.Spare), true},
 		{"policy.swaps", boolean(&p.Swaps), true},
 		{"policy.min_gain", percent(&p.MinGain), true},
 		{"policy.cooldown", duration(&p.Cooldown), true},

@@ -23,7 +23,7 @@ func (r *Runner) config(a *args) error {
 			return err
 		}
 	}
-	a.count("reserve", &c.Reserve)
+	a.count("spare", &c.Spare)
 	if a.flag("swaps") {
 		c.Swaps = true
 	}
