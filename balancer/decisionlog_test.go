@@ -15,8 +15,10 @@ func TestDecisionLog(t *testing.T) {
 		log.observe(now, d, policy.Host{}, map[policy.HostID]string{"h2": "two"})
 	}
 	calm := policy.Decision{Hold: policy.NotOverloaded, Verdicts: []policy.Verdict{
-		{Domain: "a", Reason: policy.CoolingDown}, {Domain: "b", Reason: policy.Passthrough},
-		{Domain: "c", Reason: policy.Passthrough}, {Domain: "c", Host: "h2", Reason: policy.HostMemory},
+		{Domain: "a", Reason: policy.CoolingDown},
+		{Domain: "b", Reason: policy.Passthrough},
+		{Domain: "c", Reason: policy.Passthrough},
+		{Domain: "c", Host: "h2", Reason: policy.HostMemory},
 	}}
 	proposed := policy.Decision{Hold: policy.DryRun, Plan: []policy.Move{{Domain: "a", To: "h2", Why: policy.Overload}}}
 	for range 50 {

@@ -209,8 +209,3 @@ type MoveHistory struct {
 func sortHosts(hosts []Host) {
 	slices.SortFunc(hosts, func(a, b Host) int { return strings.Compare(string(a.ID), string(b.ID)) })
 }
-
-// sortDomains orders domains by ID, in place.
-func sortDomains(domains []Domain) {
-	slices.SortFunc(domains, func(a, b Domain) int { return strings.Compare(string(a.ID), string(b.ID)) })
-}

@@ -21,8 +21,11 @@ func TestExchange(t *testing.T) {
 		name, host string
 		cpu        policy.MilliCPU
 	}{
-		{"big1", "h1", 2200}, {"big2", "h1", 3000}, {"big3", "h1", 3000},
-		{"small", "h2", 1200}, {"own", "h2", 3800},
+		{"big1", "h1", 2200},
+		{"big2", "h1", 3000},
+		{"big3", "h1", 3000},
+		{"small", "h2", 1200},
+		{"own", "h2", 3800},
 	} {
 		spec.Domains = append(spec.Domains, fake.DomainSpec{
 			Name: d.name, Host: d.host, VCPUs: 8, Memory: 2 * fake.GiB, DirtyRate: 10 * fake.MiB, Demand: fake.Constant(d.cpu),
@@ -58,8 +61,13 @@ func TestRoomIsMade(t *testing.T) {
 		name, host string
 		cpu        policy.MilliCPU
 	}{
-		{"big1", "h1", 3000}, {"big2", "h1", 3000}, {"big3", "h1", 3000},
-		{"small2", "h2", 1000}, {"own2", "h2", 3000}, {"small3", "h3", 1000}, {"own3", "h3", 3100},
+		{"big1", "h1", 3000},
+		{"big2", "h1", 3000},
+		{"big3", "h1", 3000},
+		{"small2", "h2", 1000},
+		{"own2", "h2", 3000},
+		{"small3", "h3", 1000},
+		{"own3", "h3", 3100},
 	} {
 		spec.Domains = append(spec.Domains, fake.DomainSpec{
 			Name: d.name, Host: d.host, VCPUs: 8, Memory: 2 * fake.GiB, DirtyRate: 10 * fake.MiB, Demand: fake.Constant(d.cpu),

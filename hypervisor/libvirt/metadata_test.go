@@ -37,19 +37,35 @@ func TestParseRules(t *testing.T) {
 				`<n xmlns="urn:o" xmlns:n0="urn:o" n0:k="1"><plain xmlns=""></plain></n>`},
 			nil,
 		},
-		{"labels", `<domain><requires label="ssd"/><requires label=" rack=b4 "/><requires label="ssd"/></domain>`,
-			rules{Rules: policy.Rules{Requires: []string{"ssd", "rack=b4"}}}, nil},
-		{"groups", `<domain><affinity group="shop" strength="soft"/><anti-affinity group="db"/><anti-affinity group="web" strength="hard"/></domain>`,
+		{
+			"labels", `<domain><requires label="ssd"/><requires label=" rack=b4 "/><requires label="ssd"/></domain>`,
+			rules{Rules: policy.Rules{Requires: []string{"ssd", "rack=b4"}}},
+			nil,
+		},
+		{
+			"groups", `<domain><affinity group="shop" strength="soft"/><anti-affinity group="db"/><anti-affinity group="web" strength="hard"/></domain>`,
 			groups(policy.Membership{Rule: policy.Affinity, Group: "shop", Soft: true},
-				policy.Membership{Rule: policy.AntiAffinity, Group: "db"}, policy.Membership{Rule: policy.AntiAffinity, Group: "web"}), nil},
-		{"a group twice is as hard as it gets", `<domain><affinity group="a" strength="soft"/><affinity group="a"/></domain>`,
-			groups(policy.Membership{Rule: policy.Affinity, Group: "a"}), nil},
-		{"priority and mode", `<domain><priority value="-3"/><override mode="never"/></domain>`,
-			rules{Rules: policy.Rules{Priority: -3, Override: policy.NeverMove}}, nil},
-		{"rules that make no sense are kept", `<domain><pin/><priority value="urgent"/><affinity/></domain>`,
-			rules{Rules: policy.Rules{Pin: true}, rest: `<priority value="urgent"></priority><affinity></affinity>`}, errRule},
-		{"an unknown strength", `<domain><affinity group="a" strength="medium"/></domain>`,
-			rules{rest: `<affinity group="a" strength="medium"></affinity>`}, errRule},
+				policy.Membership{Rule: policy.AntiAffinity, Group: "db"}, policy.Membership{Rule: policy.AntiAffinity, Group: "web"}), nil,
+		},
+		{
+			"a group twice is as hard as it gets", `<domain><affinity group="a" strength="soft"/><affinity group="a"/></domain>`,
+			groups(policy.Membership{Rule: policy.Affinity, Group: "a"}), nil,
+		},
+		{
+			"priority and mode", `<domain><priority value="-3"/><override mode="never"/></domain>`,
+			rules{Rules: policy.Rules{Priority: -3, Override: policy.NeverMove}},
+			nil,
+		},
+		{
+			"rules that make no sense are kept", `<domain><pin/><priority value="urgent"/><affinity/></domain>`,
+			rules{Rules: policy.Rules{Pin: true}, rest: `<priority value="urgent"></priority><affinity></affinity>`},
+			errRule,
+		},
+		{
+			"an unknown strength", `<domain><affinity group="a" strength="medium"/></domain>`,
+			rules{rest: `<affinity group="a" strength="medium"></affinity>`},
+			errRule,
+		},
 		{"a priority beyond", `<domain><priority value="11"/></domain>`, rules{rest: `<priority value="11"></priority>`}, errRule},
 		{"a label of two words", `<domain><requires label="a b"/></domain>`, rules{rest: `<requires label="a b"></requires>`}, errRule},
 		{"an unknown mode", `<domain><override mode="sometimes"/></domain>`, rules{rest: `<override mode="sometimes"></override>`}, errRule},
@@ -133,8 +149,8 @@ func anyRules(t *rapid.T) policy.Rules {
 		Priority: policy.Priority(rapid.IntRange(-10, 10).Draw(t, "priority")),
 		Override: rapid.SampledFrom(policy.Overrides()).Draw(t, "override"),
 	}
-	for _, label := range rapid.SliceOfNDistinct(word, 0, policy.RequiresMax, rapid.ID[string]).Draw(t, "labels") {
-		r.Requires = append(r.Requires, label)
+	if labels := rapid.SliceOfNDistinct(word, 0, policy.RequiresMax, rapid.ID[string]).Draw(t, "labels"); len(labels) > 0 {
+		r.Requires = labels
 	}
 	for _, group := range rapid.SliceOfNDistinct(word, 0, policy.MembershipsMax, rapid.ID[string]).Draw(t, "groups") {
 		r.Groups = append(r.Groups, policy.Membership{
