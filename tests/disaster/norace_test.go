@@ -1,0 +1,5 @@
+//go:build !race
+
+package disaster_test
+
+const raceDetector = false
