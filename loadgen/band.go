@@ -321,6 +321,6 @@ func aimAt(b Band, aim Aim, noise clockNoise, cpus float64) float64 {
 		return mid
 	}
 	// Three standard errors of a mean over one second, and for what a burst
-	// adds a point of the host and one of a CPU.
-	return min(b.Min+3*noise.of(1)+0.01+0.01/cpus, mid)
+	// adds a point of the host and two of a CPU.
+	return min(b.Min+3*noise.of(1)+0.01+0.02/cpus, mid)
 }

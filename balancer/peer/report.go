@@ -84,12 +84,16 @@ func (r ReportReply) Validate() error {
 		validState(p.State),
 		text("report.version", p.Version, nameMax),
 		text("report.hold_text", p.HoldText, detailMax),
+		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		between("report.domains", len(p.Domains), 0, ReportDomainsMax),
 		between("report.domains_left_out", p.DomainsLeftOut, 0, countMax),
 		validOperations("report.operations", p.Operations),
 		validOperations("report.history", p.History),
 		validDecisions("report.decisions", p.Decisions),
 	)
+	for i := 0; err == nil && i < len(p.Idle); i++ {
+		err = uuid("report.idle", p.Idle[i])
+	}
 	for i := 0; err == nil && i < len(p.Domains); i++ {
 		err = first(
 			validDomain("report.domains", p.Domains[i].Domain),

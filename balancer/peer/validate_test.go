@@ -173,7 +173,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.Report{}, 5},
 		{api.Decision{}, 10},
 		{api.Tally{}, 3},
-		{api.Status{}, 12},
+		{api.Status{}, 14},
 		{api.Explanation{}, 8},
 		{api.HostExplanation{}, 4},
 		{api.Domain{}, 3},
