@@ -151,7 +151,7 @@ func (d *daemon) start(ctx context.Context, g *errgroup.Group, server *api.Serve
 	peerServer, err := peer.NewServer(peer.ServerOptions{
 		Self: d.facts.ID, Address: cfg.Peer.Listen,
 		Certificates: certificates, Identify: peer.IdentifyByName(d.namesOf), Insecure: cfg.Peer.Insecure,
-		Handler: b, Relay: d.relayed(server, cfg.Peer.Orders), Log: d.log.With("component", "peer"),
+		Handler: b, Relay: d.relayed(server, obeys(cfg.Peer)), Log: d.log.With("component", "peer"),
 	})
 	if err != nil {
 		return fmt.Errorf("peer.listen (%q): %w", cfg.Peer.Listen, err)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/virtbalance/virtbalance/balancer"
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/config"
 	"github.com/virtbalance/virtbalance/balancer/gossip"
 	"github.com/virtbalance/virtbalance/balancer/peer"
 	"github.com/virtbalance/virtbalance/policy"
@@ -58,15 +61,25 @@ func (e elsewhere) find(ctx context.Context, host string) (policy.HostID, error)
 	}
 }
 
+// obeys reports whether orders through other hosts are obeyed. Without TLS
+// nobody knows who gives them, so they are not, unless only this host reaches the
+// port: peer.insecure is for tests, and for networks that are trusted with
+// questions.
+func obeys(p config.Peer) bool {
+	host, _, err := net.SplitHostPort(p.Listen)
+	address, _ := netip.ParseAddr(host)
+	return p.Orders && (!p.Insecure || err == nil && address.IsLoopback())
+}
+
 // relayed answers what an operator asks through another host's daemon. Orders
-// are obeyed only with peer.orders.
+// are obeyed only if it is told so.
 func (d *daemon) relayed(server *api.Server, orders bool) peer.Relay {
 	return func(ctx context.Context, from policy.HostID, r peer.RelayRequest) peer.RelayReply {
 		if r.Method != http.MethodGet {
 			if !orders {
 				return peer.RelayReply{
 					Status: http.StatusForbidden,
-					Body:   []byte(`{"error":"this host takes no orders through other hosts (peer.orders = false); log in there"}`),
+					Body:   []byte(`{"error":"this host takes no orders through other hosts (peer.orders is false, or peer.insecure true); log in there"}`),
 				}
 			}
 			d.log.Info("an order through another host", "from", from, "order", r.Path)
