@@ -116,7 +116,7 @@ func (f *follower) follow(ctx context.Context, p *pursuit, claim policy.Outcome)
 			return f.left(ctx)
 		case running:
 		case err == nil, noDomain(err):
-			stopped, seen := f.h.known.stopSince(f.id, f.began)
+			stopped, seen := f.stop(ctx, r, err != nil)
 			o := conclude(r, err != nil, stopped, seen, claim)
 			o.Duration = time.Since(f.began)
 			return f.figures(ctx, p, o)
@@ -130,6 +130,18 @@ func (f *follower) follow(ctx context.Context, p *pursuit, claim policy.Outcome)
 				return f.left(ctx)
 			}
 		case <-time.After(progressEvery):
+		}
+	}
+}
+
+// stop is the event that took the domain away. An answer of libvirt can overtake
+// it, so it is waited for a little if the domain has gone.
+func (f *follower) stop(ctx context.Context, r reading, gone bool) (stop, bool) {
+	const patience = time.Second
+	for began := time.Now(); ; {
+		stopped, seen := f.h.known.stopSince(f.id, f.began)
+		if seen || !gone && r.state != policy.StateShutoff || time.Since(began) > patience || !wait(ctx, patience/20) {
+			return stopped, seen
 		}
 	}
 }

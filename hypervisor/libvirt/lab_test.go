@@ -152,7 +152,7 @@ func TestLabFactsAndSample(t *testing.T) {
 
 func TestLabPersistentMove(t *testing.T) {
 	l := labtest.Up(t, lab.Options{Hosts: 2})
-	const metadata = `<virtbalance:domain xmlns:virtbalance="https://virtbalance.org/domain/1"><priority level="7"/></virtbalance:domain>` +
+	const metadata = `<virtbalance:domain xmlns:virtbalance="https://virtbalance.org/domain/1"><colour shade="7"/></virtbalance:domain>` +
 		`<x:note xmlns:x="urn:x">mine</x:note>`
 	g, id := guest(t, l.Host("h1"), lab.GuestSpec{
 		Name: "vm1", Load: 10, Persistent: true, Autostart: true, Metadata: metadata, FillMiB: 12,
@@ -205,7 +205,7 @@ func TestLabPersistentMove(t *testing.T) {
 	}
 	for _, args := range [][]string{{"dumpxml", "vm1"}, {"dumpxml", "--inactive", "vm1"}} {
 		xml := virsh(t, to.host, args...)
-		for _, want := range []string{"priority level=", "urn:x", `count="2"`, string(desc.Source.ID)} {
+		for _, want := range []string{"colour shade=", "urn:x", `count="2"`, string(desc.Source.ID)} {
 			if !strings.Contains(strings.ReplaceAll(xml, "'", `"`), want) {
 				t.Errorf("%s lacks %s:\n%s", strings.Join(args, " "), want, xml)
 			}
