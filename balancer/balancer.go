@@ -240,13 +240,13 @@ func (b *Balancer) sampleOnce(ctx context.Context) (policy.Sample, time.Duration
 func (b *Balancer) finishArrival(ctx context.Context, a Arrived) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	failpoint("arrived")
 	if err := b.settle(ctx, a); err != nil {
 		b.log.Warn("arrival not finished yet: autostart and history of the domain are not set", "domain", a.Domain, "err", err)
 	}
 }
 
 func (b *Balancer) settle(ctx context.Context, a Arrived) error {
+	failpoint("arrived")
 	if err := b.o.Hypervisor.Settle(ctx, a.Domain, a.Handoff); err != nil {
 		return err
 	}
