@@ -127,7 +127,7 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 	flags.StringVar(&s.groups, "groups", os.Getenv("VIRTBALANCE_GROUPS"), "`file` of host groups, ClusterShell's YAML or groups.conf (default: ClusterShell's own)")
 	root.AddCommand(
 		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), completes(&s, newMatrix(&s), liveDomains), newHistory(&s), newSnapshot(&s),
-		newPause(&s, true), newPause(&s, false), newKeygen(),
+		newPause(&s, true), newPause(&s, false), newKeygen(), newBootstrap(&s),
 		completes(&s, newDrain(&s), liveHosts), completes(&s, newUndrain(&s), liveHosts),
 		completes(&s, newCordon(&s), liveHosts), completes(&s, newUncordon(&s), liveHosts),
 		completes(&s, newMove(&s), liveDomains, liveHosts), completes(&s, newApply(&s), liveDomains),
