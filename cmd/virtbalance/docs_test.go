@@ -2,43 +2,101 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
+// documents are all pages that a person reads.
+func documents(t *testing.T) []string {
+	t.Helper()
+	paths := []string{"../../README.md", "../../SECURITY.md"}
+	for _, pattern := range []string{"../../docs/*.md", "../../docs/runbooks/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	// There the program's name stands before the names of policies.
+	return slices.DeleteFunc(paths, func(p string) bool { return filepath.Base(p) == "benchmarks.md" })
+}
+
 // TestDocumentedCommands reads every command line of the documents as the
-// program would: its command, flags and number of arguments must exist.
+// program would: its command, flags and number of arguments must exist. Command
+// lines are lines of their own in blocks; in running text, where arguments may
+// be left out, only commands and flags count.
 func TestDocumentedCommands(t *testing.T) {
-	seen := 0
-	for _, path := range []string{"../../docs/operations.md", "../../README.md"} {
+	inText := regexp.MustCompile("`(virtbalance [^`]*)`")
+	lines, spans := 0, 0
+	check := func(where, command string, whole bool) {
+		command, _, _ = strings.Cut(command, " #")
+		words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(command))
+		if i := slices.IndexFunc(words, func(w string) bool { return w == "&&" || w == "|" || strings.HasPrefix(w, ">") }); i >= 0 {
+			words = words[:i]
+		}
+		if slices.Equal(words, []string{"virtbalance", "--help"}) {
+			return
+		}
+		cmd, rest, err := newRoot().Find(words[1:])
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err == nil && cmd.Args != nil && whole {
+			err = cmd.Args(cmd, cmd.Flags().Args())
+		}
+		if err != nil || !cmd.HasParent() {
+			t.Errorf("%s: %s: %v", where, command, err)
+		}
+	}
+	for _, path := range documents(t) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		inside := false
-		for n, line := range strings.Split(string(text), "\n") {
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimSuffix(line, "\n")
 			if strings.HasPrefix(line, "```") {
 				inside = strings.HasPrefix(line, "```sh")
 				continue
 			}
-			words := strings.Fields(strings.NewReplacer("'", "", `"`, "").Replace(strings.TrimPrefix(line, "$ ")))
-			if !inside || len(words) == 0 || words[0] != "virtbalance" {
+			command := strings.TrimPrefix(line, "$ ")
+			if indented, ok := strings.CutPrefix(line, "    "); ok {
+				command = indented
+			}
+			if (inside || command != line) && strings.HasPrefix(command, "virtbalance ") {
+				lines++
+				check(path, command, true)
 				continue
 			}
-			seen++
-			cmd, rest, err := newRoot().Find(words[1:])
-			if err == nil {
-				err = cmd.ParseFlags(rest)
-			}
-			if err == nil && cmd.Args != nil {
-				err = cmd.Args(cmd, cmd.Flags().Args())
-			}
-			if err != nil || !cmd.HasParent() {
-				t.Errorf("%s:%d: %s: %v", path, n+1, line, err)
+			for _, m := range inText.FindAllStringSubmatch(line, -1) {
+				spans++
+				check(path, m[1], false)
 			}
 		}
 	}
-	if seen < 20 {
-		t.Errorf("only %d commands were found in the documents", seen)
+	if lines < 50 || spans < 50 {
+		t.Errorf("only %d command lines and %d in the text were found in the documents", lines, spans)
+	}
+}
+
+// TestEveryCommandIsDocumented: README's table names them all.
+func TestEveryCommandIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, row, ok := strings.Cut(string(text), "| `virtbalance` |")
+	if !ok {
+		t.Fatal("README has no row for virtbalance")
+	}
+	row, _, _ = strings.Cut(row, "\n")
+	for _, c := range newRoot().Commands() {
+		if c.IsAvailableCommand() && !strings.Contains(row, "`"+c.Name()+"`") {
+			t.Errorf("README's table does not name %s", c.Name())
+		}
 	}
 }
