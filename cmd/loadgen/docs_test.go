@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,4 +37,27 @@ func TestDocumentedScenario(t *testing.T) {
 			t.Errorf("%s is not in the documentation", flag)
 		}
 	}
+}
+
+// loadgen(1) has the flags that --help has.
+func TestManPage(t *testing.T) {
+	page, err := os.ReadFile("../../systemd/package/loadgen.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(page), ".Bl -tag")
+	list, _, _ = strings.Cut(list, ".El")
+	have := flagsIn(list, `Fl Fl ([a-z-]+)`)
+	if want := flagsIn(usage, `(?m)^  --([a-z-]+)`); !slices.Equal(have, want) {
+		t.Errorf("loadgen(1) has %q, --help %q", have, want)
+	}
+}
+
+func flagsIn(text, pattern string) []string {
+	var flags []string
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		flags = append(flags, m[1])
+	}
+	slices.Sort(flags)
+	return flags
 }
