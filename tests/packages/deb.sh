@@ -36,6 +36,7 @@ hasnot etc/systemd/system/virtbalanced.service # masked
 grep -q "a change of the administrator" "$root/etc/virtbalanced/config.toml" || fail "the configuration was lost"
 
 say purge
+: >"$root/etc/virtbalanced/config.toml.orig" # as bootstrap keeps it
 in_root dpkg -P virtbalance
 hasnot "${files[@]}" var/lib/virtbalanced etc/virtbalanced usr/share/virtbalance usr/share/doc/virtbalance
 find "$root/etc/systemd" "$root/var/lib/systemd/deb-systemd-helper"* -name 'virtbalance*' 2>/dev/null | grep . && fail "left behind"
