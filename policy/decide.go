@@ -23,6 +23,8 @@ type Decision struct {
 	// Hold is why the plan is empty or must not be executed; OK when its head
 	// may be.
 	Hold Reason `json:"hold"`
+	// Shortage says what would help when nobody takes anything; nil otherwise.
+	Shortage *Shortage `json:"shortage,omitempty"`
 	// Verdicts name, for every domain that stays, why; and for every host that
 	// was considered for one of them, why not that host. In the order of their
 	// domains, then hosts.
@@ -85,6 +87,9 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 
 // permitted is the decision with what keeps its plan from being executed.
 func (d Decision) permitted(v View) Decision {
+	if len(d.Plan) > 0 {
+		d.Shortage = nil // what mends a rule may have found none, and relief one
+	}
 	switch {
 	case len(d.Plan) == 0:
 		d.Hold = NoFeasibleHost
@@ -162,7 +167,10 @@ func (c Config) plan(v View, s State, d Decision, why Reason) (View, Decision) {
 		m, verdicts, ok := c.next(v, s, self, why)
 		d.Verdicts = verdicts
 		if !ok && len(d.Plan) == 0 {
-			return v, c.proposeSwap(v, s, self, why, d)
+			if d = c.proposeSwap(v, s, self, why, d); len(d.Plan) == 0 {
+				d.Shortage = c.shortage(v, s, self, why)
+			}
+			return v, d
 		}
 		if !ok {
 			break

@@ -1,7 +1,5 @@
 package policy
 
-import "math"
-
 // Room is whether a host could take a load in, and how often.
 type Room struct {
 	Host HostID `json:"host"`
@@ -15,25 +13,15 @@ type Room struct {
 // domain in that needs the load and the labels: by the rule by which hosts admit
 // domains that are moved.
 func (c Config) Find(v View, load Load, requires []string) []Room {
-	const most = 10_000
-	c.MaxInbound = math.MaxInt // a new domain is no migration
 	all := make([]Room, 0, len(v.Hosts))
 	for i := range v.Hosts {
 		h := *v.counted(&v.Hosts[i])
-		room := Room{Host: h.ID}
-		if !h.has(requires) {
-			room.Reason = LabelMissing
+		room := Room{Host: h.ID, Reason: LabelMissing}
+		if h.has(requires) {
+			room.Times, room.Reason = c.times(v, h, load)
 		}
-		for room.Reason == OK && room.Times < most {
-			why := c.admit(v.Now, &h, v.Self, "", load)
-			if why != OK {
-				if room.Times == 0 {
-					room.Reason = why
-				}
-				break
-			}
-			room.Times++
-			h.Promised = h.Promised.Plus(load)
+		if room.Times > 0 {
+			room.Reason = OK
 		}
 		all = append(all, room)
 	}

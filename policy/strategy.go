@@ -227,12 +227,7 @@ func fuller(a, b *target) bool {
 // what it runs fits in sum, up to the high mark, on the others and on so many
 // empty hosts as are held in reserve, which are counted as the one just emptied.
 func (c *Config) bears(filled []target, emptied Host) bool {
-	room := func(h *Host, used Load) Load {
-		return Load{
-			CPU:    c.Marks.High.of(h.Capacity.CPU),
-			Memory: Bytes(float64(c.MemoryReceive) * float64(h.Capacity.Memory)),
-		}.Minus(used)
-	}
+	room := func(h *Host, used Load) Load { return c.roomUpTo(c.Marks.High, h, used) }
 	var sum Load
 	for i := range filled {
 		sum = sum.Plus(room(filled[i].host, filled[i].host.Committed()))
@@ -243,8 +238,7 @@ func (c *Config) bears(filled []target, emptied Host) bool {
 	for i := range filled {
 		h := filled[i].host
 		lost := h.Committed()
-		left := sum.Minus(room(h, lost))
-		if left.CPU < lost.CPU || left.Memory < lost.Memory {
+		if slack(sum.Minus(room(h, lost)), lost) < 0 {
 			return false
 		}
 	}

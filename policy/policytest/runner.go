@@ -90,6 +90,10 @@ func (r *Runner) do(a *args) (string, error) {
 	case "explain":
 		domain, to := policy.DomainID(a.word()), policy.HostID(a.word())
 		return r.Config.Explain(r.View, r.State, domain, to).Text() + "\n", nil
+	case "shortage":
+		return r.shortage(), nil
+	case "room":
+		return r.room(policy.Load{CPU: a.cpus("cpu"), Memory: a.gib("mem")}), nil
 	case "ask":
 		return r.ask(a)
 	case "admit":
