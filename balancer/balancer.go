@@ -195,6 +195,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 	b.o.Observer.Sampled(took, sampleErr, view.Hosts[0], b.tuning.Load().Policy.Marks, view.Domains)
 	b.o.Observer.Promised(view.Ledger)
 	b.o.Observer.Fleet(fleet.Others, view.Now, b.tuning.Load().Policy.StaleAfter)
+	b.o.Observer.Room(b.headroom(view, decision).Headroom)
 	b.o.Observer.JournalOpen(len(b.o.Journal.Open()))
 	b.o.Observer.Decided(decision)
 	b.logDecision(decision, view.Hosts[0])

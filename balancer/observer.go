@@ -16,6 +16,8 @@ type Observer interface {
 	Promised(l policy.Ledger)
 	// Fleet is told the other hosts; a state is believed for staleAfter.
 	Fleet(hosts []policy.Host, now time.Time, staleAfter time.Duration)
+	// Room is told what the fleet could yet take in.
+	Room(r policy.Headroom)
 	Progress(p policy.Progress)
 	// Advanced is told each change of phase of an operation of this host.
 	Advanced(o operation.Operation)

@@ -48,6 +48,7 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 	if s.Strategy == policy.ConsolidateStrategy {
 		s.Idle = tuning.Policy.Idle(g.view)
 	}
+	s.Room = b.headroom(g.view, g.decision)
 	if g.view.Utilization.Known {
 		s.Sampled = g.view.Utilization.At
 	}
@@ -100,7 +101,22 @@ func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
 // would not.
 func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	g, err := b.glance(ctx)
-	return api.Plan{Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view)}, err
+	return api.Plan{
+		Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view),
+		Room: b.headroom(g.view, g.decision),
+	}, err
+}
+
+// headroom is what the fleet has room for: for what nobody took, if that was so,
+// else for domains as this host has them.
+func (b *Balancer) headroom(v policy.View, d policy.Decision) api.Headroom {
+	size := policy.TypicalSize(v.Domains)
+	if d.Shortage != nil && d.Shortage.Domain != "" {
+		size = d.Shortage.Size
+	}
+	r := b.tuning.Load().Policy.Headroom(v, size)
+	hardest, _ := v.Host(r.Hardest)
+	return api.Headroom{Headroom: r, HardestName: hardest.Name}
 }
 
 // explain says of one domain of the view why it would, would not or did move:

@@ -50,7 +50,9 @@ func everything(t *testing.T) *prometheus.Registry {
 	res := NewReservations(r)
 	res.Observe(policy.Ledger{{Op: "x", To: "a", Phase: policy.Migrating}, {Op: "y", To: "b"}}, "a")
 	res.Answered(policy.HostMemory)
-	NewFleet(r).Observe([]policy.Host{self}, noon, time.Minute)
+	f := NewFleet(r)
+	f.Observe([]policy.Host{self}, noon, time.Minute)
+	f.Room(policy.Headroom{Size: policy.Load{CPU: 1000}, Domains: 3, Survives: true})
 	s := NewSampling(r)
 	s.Observe(3*time.Millisecond, nil, noon)
 	s.Observe(3*time.Millisecond, errors.New("libvirt is down"), noon)
@@ -246,6 +248,19 @@ func TestOperationsLeaveTheirPhase(t *testing.T) {
 	}
 	if got := value(t, r, "virtbalance_last_move_timestamp_seconds", ""); got != 0 {
 		t.Errorf("a move that did not succeed set the time %v", got)
+	}
+}
+
+func TestFleetRoom(t *testing.T) {
+	r := prometheus.NewRegistry()
+	f := NewFleet(r)
+	f.Room(policy.Headroom{Size: policy.Load{CPU: 1000}, Domains: 3, Survives: true})
+	if room, survives := value(t, r, "virtbalance_fleet_room_domains", ""), value(t, r, "virtbalance_fleet_survives_host_loss", ""); room != 3 || survives != 1 {
+		t.Errorf("room %v, survives %v", room, survives)
+	}
+	f.Room(policy.Headroom{})
+	if room, survives := value(t, r, "virtbalance_fleet_room_domains", ""), value(t, r, "virtbalance_fleet_survives_host_loss", ""); !math.IsNaN(room) || survives != 0 {
+		t.Errorf("room %v of no size, survives %v", room, survives)
 	}
 }
 

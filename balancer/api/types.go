@@ -19,6 +19,10 @@ type Status struct {
 	// the hosts that run nothing and are not held in reserve.
 	Strategy policy.Strategy `json:"strategy"`
 	Idle     []policy.HostID `json:"idle,omitempty"`
+	// Room is what the fleet could yet take in, for domains of the size that was
+	// refused last or else of this host's median, and whether it would bear the
+	// loss of a host: as far as this host knows.
+	Room Headroom `json:"room"`
 	// Sampled is when the newest usable sample was taken; zero if there is none.
 	Sampled time.Time `json:"sampled,omitzero"`
 	// Hold is why nothing is started; "ok" when something is.
@@ -26,6 +30,13 @@ type Status struct {
 	HoldText   string        `json:"hold_text"`
 	Fleet      Fleet         `json:"fleet"`
 	Operations []Operation   `json:"operations"`
+}
+
+// Headroom is what the fleet could yet take in, with the name of the host that
+// it mentions by ID.
+type Headroom struct {
+	policy.Headroom
+	HardestName string `json:"hardest_loss_name,omitempty"`
 }
 
 // Fleet counts hosts, this one included.
@@ -78,6 +89,8 @@ type Plan struct {
 	policy.Decision
 	// HoldText is Hold for people.
 	HoldText string `json:"hold_text"`
+	// Room is that of Status.
+	Room Headroom `json:"room"`
 	// HostNames names the hosts that the decision mentions by ID.
 	HostNames map[policy.HostID]string `json:"host_names"`
 }

@@ -85,6 +85,7 @@ func (r ReportReply) Validate() error {
 		text("report.version", p.Version, nameMax),
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
+		validRoom("report.room", p.Room),
 		between("report.domains", len(p.Domains), 0, ReportDomainsMax),
 		between("report.domains_left_out", p.DomainsLeftOut, 0, countMax),
 		validOperations("report.operations", p.Operations),
@@ -124,6 +125,22 @@ func (r explainReply) Validate() error {
 		)
 	}
 	return err
+}
+
+// validRoom bounds what a host says of the room in the fleet.
+func validRoom(key string, r api.Headroom) error {
+	const timesMax = 10_000 // what is counted on one host
+	if r.Hardest != "" {
+		if err := uuid(key+".hardest_loss", r.Hardest); err != nil {
+			return err
+		}
+	}
+	return first(
+		between(key+".hosts", r.Hosts, 0, countMax),
+		validLoad(key+".size", r.Size),
+		between(key+".domains", r.Domains, 0, countMax*timesMax),
+		text(key+".hardest_loss_name", r.HardestName, nameMax),
+	)
 }
 
 func validDomain(key string, d policy.Domain) error {

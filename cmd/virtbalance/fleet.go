@@ -19,28 +19,36 @@ type fleetOptions struct {
 // strategies are what a fleet can be planned for.
 var strategies = []string{"threshold", "spread", "consolidate"}
 
+// fleetAnswer is a plan, and what the fleet has room for as it is.
+type fleetAnswer struct {
+	policy.FleetPlan
+	Room policy.Headroom `json:"room"`
+}
+
 // planFleet plans for the fleet in a file. No daemon is asked.
-func planFleet(o fleetOptions) (policy.FleetPlan, error) {
+func planFleet(o fleetOptions) (fleetAnswer, error) {
 	s, err := readFleet(o.fleet)
 	if err != nil {
-		return policy.FleetPlan{}, err
+		return fleetAnswer{}, err
 	}
 	if o.maxMoves < 0 {
-		return policy.FleetPlan{}, usageError{fmt.Errorf("--max-moves %d must not be negative; 0 is no limit", o.maxMoves)}
+		return fleetAnswer{}, usageError{fmt.Errorf("--max-moves %d must not be negative; 0 is no limit", o.maxMoves)}
 	}
 	p := policy.Planner{Config: policy.DefaultConfig(), MaxMoves: o.maxMoves}
+	answer := fleetAnswer{Room: p.Headroom(s)}
 	switch o.strategy {
 	case "threshold":
-		return p.Plan(s), nil
+		answer.FleetPlan = p.Plan(s)
 	case "spread":
 		p.Spread, p.Deviation = true, 0.02
-		return p.Plan(s), nil
+		answer.FleetPlan = p.Plan(s)
 	case "consolidate":
 		marks := p.Config.Marks
-		return p.Consolidate(s, policy.Consolidation{Fill: marks.Receive, Relieve: marks.High, Slack: 0.05, Spare: 1}).FleetPlan, nil
+		answer.FleetPlan = p.Consolidate(s, policy.Consolidation{Fill: marks.Receive, Relieve: marks.High, Slack: 0.05, Spare: 1}).FleetPlan
 	default:
-		return policy.FleetPlan{}, usageError{fmt.Errorf("--strategy %q is not one of %s", o.strategy, strings.Join(strategies, ", "))}
+		return fleetAnswer{}, usageError{fmt.Errorf("--strategy %q is not one of %s", o.strategy, strings.Join(strategies, ", "))}
 	}
+	return answer, nil
 }
 
 // readFleet reads a snapshot in JSON, or the two tables nodes.csv,vms.csv.
@@ -75,7 +83,7 @@ func readFleet(path string) (policy.Snapshot, error) {
 	return s, nil
 }
 
-func printFleetPlan(w io.Writer, p policy.FleetPlan) {
+func printFleetPlan(w io.Writer, p fleetAnswer) {
 	columns(w, func(w io.Writer) {
 		fmt.Fprintln(w, "\tHOSTS\tDOMAINS\tMEAN\tDEVIATION\tMAX\tOVERLOADED")
 		for _, row := range []struct {
@@ -85,6 +93,8 @@ func printFleetPlan(w io.Writer, p policy.FleetPlan) {
 			fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%s\t%d\n", row.when, row.b.Hosts, row.b.Domains, row.b.Mean, row.b.Deviation, row.b.Max, row.b.Overloaded)
 		}
 	})
+	fmt.Fprintln(w)
+	printRoom(w, p.Room, string(p.Room.Hardest))
 	if len(p.Moves) == 0 {
 		fmt.Fprintln(w, "\nNothing needs to move.")
 		return

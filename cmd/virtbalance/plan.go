@@ -79,8 +79,14 @@ func printPlan(w io.Writer, p api.Plan) {
 			fmt.Fprintf(w, "  %s\t%s -> %s\t%s -> %s\t%s -> %s\tin about %s\n", m.Name, host(m.From), host(m.To),
 				m.FromBefore, m.FromAfter, m.ToBefore, m.ToAfter, seconds(m.Duration.Seconds()))
 			fmt.Fprintf(w, "  \tbecause %s\n", m.Why.Text())
+			if m.Back != nil {
+				fmt.Fprintf(w, "  \t%s has no room as it is: it is asked to give something smaller away, of which %s would take back at most %s and %s\n",
+					host(m.To), host(m.From), m.Back.CPU, m.Back.Memory)
+			}
 		}
 	})
+	printShortage(w, p.Shortage)
+	printRoom(w, p.Room.Headroom, p.Room.HardestName)
 	if len(p.Verdicts) == 0 {
 		return
 	}

@@ -40,6 +40,7 @@ func printStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "  domains\t%d running\n", s.State.Running)
 		fmt.Fprintf(w, "  fleet\t%d of %d hosts fresh\n", s.Fleet.Fresh, s.Fleet.Known)
 		fmt.Fprintf(w, "  mode\t%s\n", mode)
+		fmt.Fprintf(w, "  strategy\t%s\n", s.Strategy)
 		if !s.Sampled.IsZero() {
 			fmt.Fprintf(w, "  sampled\t%s\n", ago(time.Since(s.Sampled)))
 		}
@@ -48,6 +49,7 @@ func printStatus(w io.Writer, s api.Status) {
 	if s.Hold != policy.OK {
 		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
 	}
+	printRoom(w, s.Room.Headroom, s.Room.HardestName)
 	for _, o := range s.Operations {
 		printOperation(w, o)
 	}

@@ -72,6 +72,9 @@ func (o *observer) Fleet(hosts []policy.Host, now time.Time, staleAfter time.Dur
 	o.fleet.Observe(hosts, now, staleAfter)
 }
 
+// Room implements balancer.Observer.
+func (o *observer) Room(r policy.Headroom) { o.fleet.Room(r) }
+
 // Progress implements balancer.Observer.
 func (o *observer) Progress(p policy.Progress) { o.moves.Progress(p) }
 
