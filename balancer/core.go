@@ -555,13 +555,18 @@ func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 	}
 }
 
-// Leaving is the history that a domain takes along when it leaves now.
-func (c *Core) Leaving(now time.Time, id policy.DomainID) policy.MoveHistory {
+// Leaving is the history that a domain takes along when it leaves now, for that
+// reason. Whoever leaves a host that is drained may come back when it is not.
+func (c *Core) Leaving(now time.Time, id policy.DomainID, why policy.Reason) policy.MoveHistory {
 	var history policy.MoveHistory
 	if d, ok := c.counters(id); ok {
 		history = d.History
 	}
-	return c.tuning.Policy.Arrived(history, now, c.facts.ID)
+	from := c.facts.ID
+	if why == policy.Drain {
+		from = ""
+	}
+	return c.tuning.Policy.Arrived(history, now, from)
 }
 
 // WouldAdmit answers a source that asks for room, and books nothing. To make

@@ -276,7 +276,10 @@ func TestHistoryTravels(t *testing.T) {
 	moved := domainCounters("vm")
 	moved.History = policy.MoveHistory{Last: testStart.Add(-time.Hour), From: "elsewhere", Count: 2}
 	c, now := coreOn("source", 0.9, moved)
-	if h := c.Leaving(now, "vm"); h.Count != 3 || h.From != "source" || !h.Last.Equal(now) {
+	if h := c.Leaving(now, "vm", policy.Drain); h.Count != 3 || h.From != "" {
+		t.Errorf("history %+v of a drain, want the third move, from a host to which it may return", h)
+	}
+	if h := c.Leaving(now, "vm", policy.Overload); h.Count != 3 || h.From != "source" || !h.Last.Equal(now) {
 		t.Errorf("history %+v, want the third move, from source", h)
 	}
 	if d := c.Decide(now, Fleet{Known: 2, Conflict: true}); d.Hold != policy.NameConflict {

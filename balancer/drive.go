@@ -82,7 +82,7 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 		defer cancel()
 		d, err := b.o.Hypervisor.Describe(ctx, o.Move.Domain)
 		d.Source = b.o.Facts
-		return operation.Described{Description: d, Handoff: b.handoff(ctx, o.Move.Domain, d.Autostart), Err: err}
+		return operation.Described{Description: d, Handoff: b.handoff(ctx, o.Move, d.Autostart), Err: err}
 
 	case operation.Reserve:
 		ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
@@ -127,9 +127,9 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 }
 
 // handoff is what the target is to set on the domain.
-func (b *Balancer) handoff(ctx context.Context, id policy.DomainID, autostart bool) hypervisor.Handoff {
+func (b *Balancer) handoff(ctx context.Context, m policy.Move, autostart bool) hypervisor.Handoff {
 	h := hypervisor.Handoff{Autostart: autostart}
-	_ = b.ask(ctx, func(c *Core) { h.History = c.Leaving(time.Now(), id) })
+	_ = b.ask(ctx, func(c *Core) { h.History = c.Leaving(time.Now(), m.Domain, m.Why) })
 	return h
 }
 

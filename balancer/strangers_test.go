@@ -40,7 +40,7 @@ func TestWhatAPersonMovesIsLeftAlone(t *testing.T) {
 			t.Errorf("%s cools down: %v, want %v", id, got, want)
 		}
 	}
-	if h := c.Leaving(now, "brought"); h.Count != 2 {
+	if h := c.Leaving(now, "brought", policy.Overload); h.Count != 2 {
 		t.Errorf("it leaves with %+v, want two moves", h)
 	}
 

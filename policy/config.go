@@ -61,6 +61,13 @@ type Config struct {
 	// than CooldownWindow apart.
 	Cooldown, CooldownMax, CooldownWindow time.Duration
 
+	// For ReturnWindow after a move, a domain does not go back for the sake of
+	// load to the host that it came from; to any other it may. Longer stops a
+	// domain from being sent to and fro between two hosts whose load alternates;
+	// shorter leaves more choice, which small fleets need. Zero: only the cooldown
+	// counts.
+	ReturnWindow time.Duration
+
 	// After a move, source and target start nothing for Settle, so that its
 	// effect is measured before the next decision.
 	Settle time.Duration
@@ -175,6 +182,7 @@ func (c Config) Validate() error {
 	}
 	fault(c.CooldownMax < c.Cooldown, "policy.cooldown_max (%s) must not be below policy.cooldown (%s)", c.CooldownMax, c.Cooldown)
 	fault(c.CooldownWindow < c.Cooldown, "policy.cooldown_window (%s) must not be below policy.cooldown (%s)", c.CooldownWindow, c.Cooldown)
+	fault(c.ReturnWindow < 0, "policy.return_window (%s) must not be negative; 0 lets domains return", c.ReturnWindow)
 	fault(c.MaxInbound < 1, "policy.max_inbound (%d) must be at least 1; to take nothing in, cordon the host", c.MaxInbound)
 	fault(c.MaxOutbound < 1, "policy.max_outbound (%d) must be at least 1; to move nothing, set mode = \"dry-run\"", c.MaxOutbound)
 	fault(!(c.Quorum >= 0 && c.Quorum < 1), "policy.quorum (%s) must be within 0..99", percent(c.Quorum))

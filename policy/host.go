@@ -199,7 +199,8 @@ type Domain struct {
 type MoveHistory struct {
 	// Last is the end of the most recent move; zero if there was none.
 	Last time.Time `json:"last,omitzero"`
-	// From is the host that the domain left in that move.
+	// From is the host that the domain left in that move; empty if it left
+	// because that was drained, or it is not known: then it may return.
 	From HostID `json:"from,omitempty"`
 	// Count is the number of moves whose cooldowns ran into one another.
 	Count int `json:"count,omitempty"`

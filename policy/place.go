@@ -121,6 +121,8 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 		return cand.ruledOut(t.host)
 	case ch.state.backedOff(ch.view.Now, d.ID, t.host.ID):
 		return HostBackoff
+	case c.returns(ch.why, ch.view.Now, d, t.host.ID):
+		return CameFromThere
 	}
 	if why := c.overfilled(c.Marks.Receive, t.host, booked); why != OK {
 		return why

@@ -74,6 +74,7 @@ const (
 	HostInboundLimit
 	HostBackoff
 	HostMakesRoom
+	CameFromThere
 	NoGain
 	AlreadyThere
 	CPUIncompatible
@@ -172,6 +173,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	HostInboundLimit:   {"host_inbound_limit", "the host takes in as many as it is allowed to"},
 	HostBackoff:        {"host_backoff", "the host refused or failed this a short while ago"},
 	HostMakesRoom:      {"host_makes_room", "the host moves something smaller away first"},
+	CameFromThere:      {"came_from_there", "the domain came from there a short while ago"},
 	NoGain:             {"no_gain", "the move would not lower the higher of the two loads enough"},
 	AlreadyThere:       {"already_there", "a domain with this UUID or name is already there"},
 	CPUIncompatible:    {"cpu_incompatible", "the guest's CPU does not run there"},

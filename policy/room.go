@@ -9,9 +9,9 @@ import (
 // Shortage says what would help a host that nobody can relieve.
 type Shortage struct {
 	// Domain is the smallest of those that would have relieved the host and that
-	// no host takes; if none would have by itself, the largest. Room for Size on
-	// one host would have helped. Both are empty when no domain may move at all:
-	// then room is not what is short.
+	// no host takes; if none would have by itself, the largest. A host that takes
+	// one of Size would have helped. Both are empty when no domain may move at all:
+	// then it is not the hosts.
 	Domain DomainID `json:"domain,omitempty"`
 	Name   string   `json:"name,omitempty"`
 	Size   Load     `json:"size,omitzero"`

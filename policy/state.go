@@ -106,6 +106,18 @@ func (c Config) CooledDown(h MoveHistory, now time.Time) bool {
 	return now.Sub(last) >= doubled(c.Cooldown, h.Count-1, c.CooldownMax)
 }
 
+// returns reports whether the move would take the domain back, for the sake of
+// load, to the host that it came from a short while ago. A drain, a broken rule and
+// a person may.
+func (c *Config) returns(why Reason, now time.Time, d *Domain, to HostID) bool {
+	switch why {
+	case Drain, RuleBroken, Manual:
+		return false
+	default:
+		return to == d.History.From && to != "" && now.Sub(d.History.Last) < c.ReturnWindow
+	}
+}
+
 // doubled is base x 2^times, at most limit.
 func doubled(base time.Duration, times int, limit time.Duration) time.Duration {
 	for ; times > 0 && base < limit; times-- {

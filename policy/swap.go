@@ -114,7 +114,8 @@ func (c *Config) makeRoom(v View, s State, m *Move) (Debt, bool) {
 		}
 		goes := newMove(self, &target{host: &source}, cand, Swap)
 		back := Awaited{From: self.ID, Most: *m.Back, Until: v.Now.Add(swapPatience)}
-		if exchange && cand.sooner(swap) && back.covers(v.Now, &goes) && d.welcomes(&source) && cand.ruledOut(&source) == OK && !s.backedOff(v.Now, d.ID, source.ID) {
+		if exchange && cand.sooner(swap) && back.covers(v.Now, &goes) && d.welcomes(&source) && cand.ruledOut(&source) == OK &&
+			!s.backedOff(v.Now, d.ID, source.ID) && !c.returns(Swap, v.Now, d, source.ID) {
 			swap = cand
 		}
 	}
@@ -227,7 +228,7 @@ func (c *Config) bestSwap(v *View, s State, hosts []*Host, why Reason, cand *can
 	back := Load{CPU: c.Marks.Stop.of(self.Capacity.CPU), Memory: c.most(self).Memory}.Minus(after)
 	least := MilliCPU(0)
 	for _, h := range hosts {
-		if h == self || !d.welcomes(h) || cand.ruledOut(h) != OK || s.backedOff(v.Now, d.ID, h.ID) {
+		if h == self || !d.welcomes(h) || cand.ruledOut(h) != OK || s.backedOff(v.Now, d.ID, h.ID) || c.returns(why, v.Now, d, h.ID) {
 			continue
 		}
 		m := newMove(self, &target{host: h}, cand, why)

@@ -200,10 +200,11 @@ const (
 )
 
 // defaultPolicy is that of the policy package, with what only a live daemon can
-// do.
+// do, and with what is for fleets of few hosts.
 func defaultPolicy() policy.Config {
 	p := policy.DefaultConfig()
 	p.Swaps = true
+	p.ReturnWindow = 2 * time.Hour
 	return p
 }
 

@@ -72,6 +72,7 @@ func (c *Config) keys() []key {
 		{"policy.cooldown", duration(&p.Cooldown), true},
 		{"policy.cooldown_max", duration(&p.CooldownMax), true},
 		{"policy.cooldown_window", duration(&p.CooldownWindow), true},
+		{"policy.return_window", duration(&p.ReturnWindow), true},
 		{"policy.settle", duration(&p.Settle), true},
 		{"policy.max_inbound", count(&p.MaxInbound), true},
 		{"policy.max_outbound", count(&p.MaxOutbound), true},

@@ -21,7 +21,7 @@ func printShortage(w io.Writer, s *policy.Shortage) {
 		fmt.Fprintf(w, "No domain may move, wherever there is room. Of them, %s.\n", strings.Join(counts, "; "))
 		return
 	}
-	fmt.Fprintf(w, "Room on one host for %s (%s, %s) would help. Of the other hosts, %s.\n",
+	fmt.Fprintf(w, "A host that takes %s (%s, %s) would help. Of the other hosts, %s.\n",
 		s.Name, s.Size.CPU, s.Size.Memory, strings.Join(counts, "; "))
 }
 

@@ -22,7 +22,7 @@ func TestPrintPlanSaysWhatWouldHelp(t *testing.T) {
 				HoldText: policy.NoFeasibleHost.Text(), Room: api.Headroom{Headroom: room, HardestName: "hv1"},
 			},
 			[]string{
-				"Room on one host for mid (2.00 CPU, 8.0 GiB) would help. Of the other hosts, 2: the host would pass its receive mark; 1: the host lacks the memory.",
+				"A host that takes mid (2.00 CPU, 8.0 GiB) would help. Of the other hosts, 2: the host would pass its receive mark; 1: the host lacks the memory.",
 				"Room for 0 more domains of 2.00 CPU and 8.0 GiB; then, on most hosts, the host would pass its receive mark.",
 				"Without hv1, what it runs does not fit on the others.",
 			},

@@ -15,7 +15,7 @@ func (r *Runner) shortage() string {
 	}
 	var b strings.Builder
 	if s.Domain != "" {
-		fmt.Fprintf(&b, "room for %s would help: %s, %s\n", s.Name, s.Size.CPU, s.Size.Memory)
+		fmt.Fprintf(&b, "a host for %s would help: %s, %s\n", s.Name, s.Size.CPU, s.Size.Memory)
 	}
 	for _, t := range s.Tally {
 		fmt.Fprintf(&b, "%s %d\n", t.Reason, t.Count)

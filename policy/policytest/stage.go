@@ -35,7 +35,7 @@ func (r *Runner) config(a *args) error {
 	}
 	for key, to := range map[string]*time.Duration{
 		"cooldown": &c.Cooldown, "cooldown-max": &c.CooldownMax, "cooldown-window": &c.CooldownWindow,
-		"settle": &c.Settle, "stale": &c.StaleAfter, "refused": &c.RefusedBackoff, "failed": &c.FailedBackoff,
+		"return": &c.ReturnWindow, "settle": &c.Settle, "stale": &c.StaleAfter, "refused": &c.RefusedBackoff, "failed": &c.FailedBackoff,
 		"reset": &c.BreakerReset,
 	} {
 		a.duration(key, to)

@@ -78,7 +78,7 @@ func (d *driver) perform() {
 		h.later(s.latency(), func() {
 			x, err := h.hv.Describe(ctx, o.Move.Domain)
 			x.Source = h.facts
-			handoff := hypervisor.Handoff{Autostart: x.Autostart, History: h.core.Leaving(h.clock(), o.Move.Domain)}
+			handoff := hypervisor.Handoff{Autostart: x.Autostart, History: h.core.Leaving(h.clock(), o.Move.Domain, o.Move.Why)}
 			d.answer(operation.Described{Description: x, Handoff: handoff, Err: err})
 		})
 
