@@ -32,11 +32,13 @@ type Config struct {
 	Host     Host
 	Libvirt  Libvirt
 	Sampling Sampling
-	Policy   policy.Config
-	Gossip   Gossip
-	Peer     Peer
-	API      API
-	Metrics  Metrics
+	// Preset is what Policy starts from.
+	Preset  Preset
+	Policy  policy.Config
+	Gossip  Gossip
+	Peer    Peer
+	API     API
+	Metrics Metrics
 }
 
 // Host describes the hypervisor that the daemon runs on.
@@ -225,6 +227,7 @@ func Default() Config {
 			CallTimeout:    10 * time.Second,
 		},
 		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second, Horizon: Automatic},
+		Preset:   Normal,
 		Policy:   defaultPolicy(),
 		Gossip:   Gossip{Listen: netip.MustParseAddrPort(defaultGossipListen), Label: "virtbalance"},
 		Peer: Peer{

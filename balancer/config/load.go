@@ -66,6 +66,12 @@ func (c *Config) decode(data string) error {
 	}
 	tables := sections(keys)
 
+	// The preset comes before all others, wherever it stands. What is wrong with
+	// it is told below.
+	if v, ok := lookup(root, toml.Key{"policy", "preset"}); ok && byName["policy.preset"].set(v) == nil {
+		c.Preset.apply(&c.Policy)
+	}
+
 	const most = 20 // faults told; finding the line of each reads the whole file
 	var errs []error
 	untold := 0
