@@ -50,15 +50,15 @@ func (b *board) survives(lost int) bool {
 	slices.SortFunc(domains, func(x, y boardDomain) int {
 		return cmp.Or(cmp.Compare(share(&y), share(&x)), cmp.Compare(x.id, y.id))
 	})
-	type place struct {
+	type place struct { // with what the host held before
 		host       int
 		cpu, bytes float64
 	}
 	var placed []place
 	defer func() {
-		for i := len(placed) - 1; i >= 0; i-- {
-			h := &b.hosts[placed[i].host]
-			h.used, h.held = placed[i].cpu, placed[i].bytes
+		for _, p := range slices.Backward(placed) {
+			h := &b.hosts[p.host]
+			h.used, h.held = p.cpu, p.bytes
 			h.domains = h.domains[:len(h.domains)-1]
 		}
 	}()
