@@ -35,7 +35,7 @@ func TestSimulatedDaemonsAreAsInstalled(t *testing.T) {
 	}
 	o.Policy.Bandwidth = c.Policy.Bandwidth // the experiment sets it
 	o.Policy.Swaps = c.Policy.Swaps         // the simulated targets offer nothing in exchange
-	// Of fifty hosts and more, hardly a domain draws the one that it came from.
+	// The figures were made without; vbsim variants says what it is worth.
 	o.Policy.ReturnWindow = c.Policy.ReturnWindow
 	if !reflect.DeepEqual(o.Policy, c.Policy) {
 		t.Errorf("simulated %+v\ninstalled %+v", o.Policy, c.Policy)

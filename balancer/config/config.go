@@ -33,7 +33,7 @@ type Config struct {
 	Libvirt  Libvirt
 	Sampling Sampling
 	// Preset is what Policy starts from.
-	Preset  Preset
+	Preset  policy.Preset
 	Policy  policy.Config
 	Gossip  Gossip
 	Peer    Peer
@@ -227,7 +227,7 @@ func Default() Config {
 			CallTimeout:    10 * time.Second,
 		},
 		Sampling: Sampling{Interval: 20 * time.Second, TimeConstant: 40 * time.Second, Horizon: Automatic},
-		Preset:   Normal,
+		Preset:   policy.NormalPreset,
 		Policy:   defaultPolicy(),
 		Gossip:   Gossip{Listen: netip.MustParseAddrPort(defaultGossipListen), Label: "virtbalance"},
 		Peer: Peer{

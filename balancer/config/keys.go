@@ -51,7 +51,7 @@ func (c *Config) keys() []key {
 		{"sampling.time_constant", duration(&c.Sampling.TimeConstant), true},
 		{"sampling.horizon", automatic(&c.Sampling.Horizon), true},
 
-		{"policy.preset", choice(&c.Preset, Conservative, Normal, Aggressive), true},
+		{"policy.preset", choice(&c.Preset, policy.ConservativePreset, policy.NormalPreset, policy.AggressivePreset), true},
 		{"policy.low", percent(&p.Marks.Low), true},
 		{"policy.receive", percent(&p.Marks.Receive), true},
 		{"policy.stop", percent(&p.Marks.Stop), true},

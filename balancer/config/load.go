@@ -69,7 +69,7 @@ func (c *Config) decode(data string) error {
 	// The preset comes before all others, wherever it stands. What is wrong with
 	// it is told below.
 	if v, ok := lookup(root, toml.Key{"policy", "preset"}); ok && byName["policy.preset"].set(v) == nil {
-		c.Preset.apply(&c.Policy)
+		c.Policy = c.Policy.With(c.Preset)
 	}
 
 	const most = 20 // faults told; finding the line of each reads the whole file

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 func parsed(t *testing.T, text string) Config {
@@ -46,10 +48,10 @@ func TestExampleHasThePresets(t *testing.T) {
 	for line := range strings.Lines(string(data)) {
 		lines[strings.Join(strings.Fields(line), " ")] = true
 	}
-	settings := map[Preset]map[string]string{}
+	settings := map[policy.Preset]map[string]string{}
 	told := map[string]bool{"policy.preset": true}
 	differ := map[string]bool{}
-	for _, p := range []Preset{Conservative, Normal, Aggressive} {
+	for _, p := range []policy.Preset{policy.ConservativePreset, policy.NormalPreset, policy.AggressivePreset} {
 		settings[p] = map[string]string{}
 		for _, s := range parsed(t, "policy.preset = \""+p.String()+"\"").Settings() {
 			settings[p][s.Key] = strings.Trim(s.Value, `"`)
@@ -71,7 +73,7 @@ func TestExampleHasThePresets(t *testing.T) {
 		"max_inbound, max_outbound": {", ", []string{"max_inbound", "max_outbound"}},
 	} {
 		want := "# " + label
-		for _, p := range []Preset{Conservative, Normal, Aggressive} {
+		for _, p := range []policy.Preset{policy.ConservativePreset, policy.NormalPreset, policy.AggressivePreset} {
 			var values []string
 			for _, k := range row.keys {
 				values = append(values, settings[p]["policy."+k])

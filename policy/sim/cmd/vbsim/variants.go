@@ -64,5 +64,11 @@ func variantsOfDaemon() []variant {
 	for _, d := range policy.Detectors()[1:] {
 		add("detector "+d.String(), func(o *sim.Options) { o.Policy.Detector = d })
 	}
+	for _, p := range []policy.Preset{policy.ConservativePreset, policy.AggressivePreset} {
+		add("preset "+p.String(), func(o *sim.Options) { o.Policy = o.Policy.With(p) })
+	}
+	for _, hours := range []time.Duration{2, 6} {
+		add(fmt.Sprintf("return window %d h", hours), func(o *sim.Options) { o.Policy.ReturnWindow = hours * time.Hour })
+	}
 	return all
 }
