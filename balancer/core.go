@@ -63,6 +63,8 @@ type Core struct {
 type Tuning struct {
 	Policy policy.Config
 	Mode   policy.Mode
+	// Windows are when load-driven moves may begin, and in which mode.
+	Windows policy.Windows
 	// Interval between samples. Shorter sees sooner and costs more.
 	Interval time.Duration
 	// TimeConstant is the estimator's.
@@ -413,6 +415,7 @@ type Fleet struct {
 
 // View is everything that a decision may look at.
 func (c *Core) View(now time.Time, fleet Fleet) policy.View {
+	moment := c.tuning.Windows.At(now, c.tuning.Mode)
 	return policy.View{
 		Now: now, Self: c.facts.ID,
 		Hosts:       append([]policy.Host{c.Self(now)}, fleet.Others...),
@@ -420,7 +423,8 @@ func (c *Core) View(now time.Time, fleet Fleet) policy.View {
 		Ledger:      c.ledger.Unexpired(now),
 		Utilization: c.judged(),
 		Conditions: policy.Conditions{
-			Mode: c.tuning.Mode, Paused: c.paused, Frozen: c.frozen(),
+			Mode: moment.Mode, Paused: c.paused, Frozen: c.frozen(),
+			Closed: !moment.Open, Opens: moment.Opens,
 			JournalUnwritable: c.journalErr != nil,
 			Known:             fleet.Known, Conflict: fleet.Conflict,
 		},

@@ -25,7 +25,7 @@ func (l *decisionLog) observe(now time.Time, d policy.Decision, self policy.Host
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	entry := api.Decision{
-		At: now, Hold: d.Hold, HoldText: d.Hold.Text(), Band: d.Band,
+		At: now, Hold: d.Hold, HoldText: d.HoldText(), Band: d.Band,
 		CPU: self.Utilization(policy.CPU), Memory: self.Utilization(policy.Memory),
 	}
 	if len(d.Plan) > 0 {

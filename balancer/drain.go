@@ -103,7 +103,7 @@ func (b *Balancer) showDrain(g glance, ahead policy.Decision) api.Drain {
 	self := g.view.Hosts[0]
 	d := api.Drain{
 		Host: self.ID, Name: self.Name, Draining: self.Flags.Has(policy.Draining),
-		Hold: ahead.Hold, HoldText: ahead.Hold.Text(),
+		Hold: ahead.Hold, HoldText: ahead.HoldText(),
 		Stays: []api.Stay{}, Moving: []api.Operation{}, Moves: append([]policy.Move{}, ahead.Plan...),
 		HostNames: names(g.view),
 	}

@@ -39,10 +39,13 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 	s := api.Status{
 		Version: b.o.Version, Started: b.started,
 		Host: g.view.Hosts[0].HostFacts, State: g.view.Hosts[0].HostState,
-		Marks: tuning.Policy.Marks, Mode: tuning.Mode, Paused: g.paused,
-		Hold: g.decision.Hold, HoldText: g.decision.Hold.Text(),
+		Marks: tuning.Policy.Marks, Mode: g.view.Conditions.Mode, Paused: g.paused,
+		Hold: g.decision.Hold, HoldText: g.decision.HoldText(),
 		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
 		Operations: []api.Operation{},
+	}
+	if g.view.Conditions.Closed {
+		s.Closed = &api.Closed{Opens: g.view.Conditions.Opens}
 	}
 	s.Strategy = tuning.Policy.Strategy
 	if s.Strategy == policy.ConsolidateStrategy {
@@ -102,7 +105,7 @@ func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
 func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	g, err := b.glance(ctx)
 	return api.Plan{
-		Decision: g.decision, HoldText: g.decision.Hold.Text(), HostNames: names(g.view),
+		Decision: g.decision, HoldText: g.decision.HoldText(), HostNames: names(g.view),
 		Room: b.headroom(g.view, g.decision),
 	}, err
 }
@@ -123,7 +126,7 @@ func (b *Balancer) headroom(v policy.View, d policy.Decision) api.Headroom {
 // host by host.
 func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	d, _ := g.view.Domain(id)
-	e := api.Explanation{Domain: d, On: b.o.Facts.Name, Hold: g.decision.Hold, HoldText: g.decision.Hold.Text()}
+	e := api.Explanation{Domain: d, On: b.o.Facts.Name, Hold: g.decision.Hold, HoldText: g.decision.HoldText()}
 	for _, v := range g.decision.Verdicts {
 		if v.Domain == d.ID && v.Host == "" {
 			e.Stays = v.Reason

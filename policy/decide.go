@@ -25,6 +25,8 @@ type Decision struct {
 	Hold Reason `json:"hold"`
 	// Shortage says what would help when nobody takes anything; nil otherwise.
 	Shortage *Shortage `json:"shortage,omitempty"`
+	// Opens is when moves may begin again that are held because of the time.
+	Opens time.Time `json:"opens,omitzero"`
 	// Verdicts name, for every domain that stays, why; and for every host that
 	// was considered for one of them, why not that host. In the order of their
 	// domains, then hosts.
@@ -85,6 +87,17 @@ func (p Policy) Decide(v View, s State) (Decision, State) {
 	return d.permitted(v), s
 }
 
+// HoldText is Hold for people: a clause without a full stop.
+func (d Decision) HoldText() string {
+	if d.Hold != OutsideWindow || d.Opens.IsZero() {
+		return d.Hold.Text()
+	}
+	return d.Hold.Text() + "; the next opens on " + d.Opens.Format(openingLayout)
+}
+
+// openingLayout is how people read when a window opens.
+const openingLayout = "Mon 2006-01-02 15:04 MST"
+
 // permitted is the decision with what keeps its plan from being executed.
 func (d Decision) permitted(v View) Decision {
 	if len(d.Plan) > 0 {
@@ -96,6 +109,8 @@ func (d Decision) permitted(v View) Decision {
 	case v.Conditions.Paused:
 		d.Hold = PausedByOperator
 	case d.Plan[0].Why == Drain: // the operator has said so, in whatever mode
+	case v.Conditions.Closed && d.Plan[0].Why != RuleBroken: // rules are somebody's word, too
+		d.Hold, d.Opens = OutsideWindow, v.Conditions.Opens
 	case v.Conditions.Mode == ApproveMode:
 		d.Hold = NeedsApproval
 	case v.Conditions.Mode != AutoMode:

@@ -25,6 +25,7 @@ const (
 	NotOverloaded
 	NoContention
 	Sustaining
+	OutsideWindow
 	DryRun
 	NeedsApproval
 	Superseded
@@ -126,6 +127,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	NotOverloaded:     {"not_overloaded", "the host is below its high mark"},
 	NoContention:      {"no_contention", "no domain on the host waits for a CPU"},
 	Sustaining:        {"sustaining", "above the high mark, or heading for it, but not yet for long enough"},
+	OutsideWindow:     {"outside_window", "this is outside the time windows in which the host may begin moves"},
 	DryRun:            {"dry_run", "the daemon is in dry-run mode"},
 	Superseded:        {"superseded", "the move is not proposed any more: what it rested on has changed"},
 	PausedByOperator:  {"paused", "an operator paused balancing"},

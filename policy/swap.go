@@ -69,7 +69,7 @@ func (c Config) Answer(v View, s State, m Move) (Reason, State) {
 		return why, s
 	}
 	if m.Back == nil || !c.Swaps || v.Now.Before(s.NoSwapUntil) || v.Now.Before(s.Debt.Until) ||
-		v.Conditions.Mode != AutoMode || v.Conditions.Paused || c.gate(v, s, self, Swap) != OK {
+		v.Conditions.Mode != AutoMode || v.Conditions.Closed || v.Conditions.Paused || c.gate(v, s, self, Swap) != OK {
 		return why, s
 	}
 	debt, ok := c.makeRoom(v, s, &m)

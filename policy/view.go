@@ -53,6 +53,10 @@ type Conditions struct {
 	Paused            bool `json:"paused,omitempty"`
 	JournalUnwritable bool `json:"journal_unwritable,omitempty"`
 	Frozen            bool `json:"frozen,omitempty"`
+	// Closed: this is no time at which load-driven moves may begin; Opens is when
+	// the next one begins, zero if that is not known.
+	Closed bool      `json:"closed,omitempty"`
+	Opens  time.Time `json:"opens,omitzero"`
 	// Known counts the hosts heard from in the last day, this one included.
 	Known int `json:"known_hosts"`
 	// Conflict: another host claims to be this one.

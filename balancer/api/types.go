@@ -15,6 +15,8 @@ type Status struct {
 	Marks   policy.Marks     `json:"marks"`
 	Mode    policy.Mode      `json:"mode"`
 	Paused  bool             `json:"paused"`
+	// Closed: load-driven moves may not begin at this time; nil when they may.
+	Closed *Closed `json:"closed,omitempty"`
 	// Strategy is what the host does beyond relief. With "consolidate", Idle are
 	// the hosts that run nothing and are not held in reserve.
 	Strategy policy.Strategy `json:"strategy"`
@@ -37,6 +39,12 @@ type Status struct {
 type Headroom struct {
 	policy.Headroom
 	HardestName string `json:"hardest_loss_name,omitempty"`
+}
+
+// Closed is a time outside the windows in which moves may begin.
+type Closed struct {
+	// Opens is when that ends; zero if it does not within a year.
+	Opens time.Time `json:"opens,omitzero"`
 }
 
 // Fleet counts hosts, this one included.

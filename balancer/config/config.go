@@ -29,6 +29,7 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat LogFormat
 
+	Schedule Schedule
 	Host     Host
 	Libvirt  Libvirt
 	Sampling Sampling
@@ -217,6 +218,7 @@ func Default() Config {
 		StateDir:  "/var/lib/virtbalanced",
 		LogLevel:  slog.LevelInfo,
 		LogFormat: Text,
+		Schedule:  Schedule{Timezone: "Local"},
 		Host:      Host{Proc: "/proc"},
 		Libvirt: Libvirt{
 			URI:            "qemu:///system",

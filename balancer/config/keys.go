@@ -25,6 +25,10 @@ func (c *Config) keys() []key {
 		{"log_level", choice(&c.LogLevel, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), true},
 		{"log_format", choice(&c.LogFormat, Text, JSON), false},
 
+		{"schedule.timezone", text(&c.Schedule.Timezone), true},
+		{"schedule.windows", list(&c.Schedule.Windows), true},
+		{"schedule.blackouts", list(&c.Schedule.Blackouts), true},
+
 		{"host.name", text(&c.Host.Name), false},
 		{"host.cpu_capacity", cpus(&c.Host.CPUCapacity), false},
 		{"host.labels", list(&c.Host.Labels), true},

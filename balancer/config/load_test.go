@@ -96,7 +96,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			"section like no other", "[x.y]\nz = 1\n",
-			[]string{"c.toml:1: unknown section [x.y]; there are: host, libvirt, sampling, policy, gossip, peer, api, metrics"},
+			[]string{"c.toml:1: unknown section [x.y]; there are: schedule, host, libvirt, sampling, policy, gossip, peer, api, metrics"},
 		},
 		{
 			"section as a value", "\npolicy = 80\n",

@@ -33,6 +33,7 @@ func (c Config) Validate() error {
 		}
 	}
 	f.when(!filepath.IsAbs(c.StateDir), "state_dir (%q) must be an absolute path", c.StateDir)
+	c.Schedule.compile(&f)
 	c.Host.validate(&f)
 	c.Libvirt.validate(&f)
 	c.Sampling.validate(&f)

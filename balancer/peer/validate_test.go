@@ -173,7 +173,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.Report{}, 5},
 		{api.Decision{}, 10},
 		{api.Tally{}, 3},
-		{api.Status{}, 15},
+		{api.Status{}, 16},
 		{api.Headroom{}, 2},
 		{policy.Headroom{}, 7},
 		{api.Explanation{}, 8},

@@ -31,6 +31,9 @@ func printStatus(w io.Writer, s api.Status) {
 	if s.Paused {
 		mode += ", paused"
 	}
+	if s.Closed != nil {
+		mode += ", outside its time windows" + until(s.Closed.Opens)
+	}
 	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
 	columns(w, func(w io.Writer) {
 		fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
@@ -53,6 +56,14 @@ func printStatus(w io.Writer, s api.Status) {
 	for _, o := range s.Operations {
 		printOperation(w, o)
 	}
+}
+
+// until names the end of a wait.
+func until(t time.Time) string {
+	if t.IsZero() {
+		return ", and not within them for a year"
+	}
+	return " until " + t.Format("Mon 2006-01-02 15:04 -07:00")
 }
 
 // heading says what the host forecasts for itself, and has promised, where that

@@ -240,8 +240,9 @@ func (d *daemon) tell(err error) {
 
 // tuning is what of the configuration the balancer works by.
 func tuning(cfg config.Config) balancer.Tuning {
+	windows, _ := cfg.Schedule.Compile() // it has been validated
 	return balancer.Tuning{
-		Policy: cfg.Policy, Mode: cfg.Mode,
+		Policy: cfg.Policy, Mode: cfg.Mode, Windows: windows,
 		Interval: cfg.Sampling.Interval, TimeConstant: cfg.Sampling.TimeConstant, Horizon: cfg.Horizon(),
 		ReserveTTL: cfg.Peer.ReserveTTL,
 	}
