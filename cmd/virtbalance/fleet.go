@@ -31,24 +31,29 @@ func planFleet(o fleetOptions) (fleetAnswer, error) {
 	if err != nil {
 		return fleetAnswer{}, err
 	}
+	answer := fleetAnswer{Room: policy.Planner{Config: policy.DefaultConfig()}.Headroom(s)}
+	answer.FleetPlan, err = o.plan(policy.DefaultConfig(), s)
+	return answer, err
+}
+
+// plan plans for a fleet as the options say.
+func (o fleetOptions) plan(c policy.Config, s policy.Snapshot) (policy.FleetPlan, error) {
 	if o.maxMoves < 0 {
-		return fleetAnswer{}, usageError{fmt.Errorf("--max-moves %d must not be negative; 0 is no limit", o.maxMoves)}
+		return policy.FleetPlan{}, usageError{fmt.Errorf("--max-moves %d must not be negative; 0 is no limit", o.maxMoves)}
 	}
-	p := policy.Planner{Config: policy.DefaultConfig(), MaxMoves: o.maxMoves}
-	answer := fleetAnswer{Room: p.Headroom(s)}
+	p := policy.Planner{Config: c, MaxMoves: o.maxMoves}
 	switch o.strategy {
 	case "threshold":
-		answer.FleetPlan = p.Plan(s)
+		return p.Plan(s), nil
 	case "spread":
 		p.Spread, p.Deviation = true, 0.02
-		answer.FleetPlan = p.Plan(s)
+		return p.Plan(s), nil
 	case "consolidate":
 		marks := p.Config.Marks
-		answer.FleetPlan = p.Consolidate(s, policy.Consolidation{Fill: marks.Receive, Relieve: marks.High, Slack: 0.05, Spare: 1}).FleetPlan
+		return p.Consolidate(s, policy.Consolidation{Fill: marks.Receive, Relieve: marks.High, Slack: 0.05, Spare: 1}).FleetPlan, nil
 	default:
-		return fleetAnswer{}, usageError{fmt.Errorf("--strategy %q is not one of %s", o.strategy, strings.Join(strategies, ", "))}
+		return policy.FleetPlan{}, usageError{fmt.Errorf("--strategy %q is not one of %s", o.strategy, strings.Join(strategies, ", "))}
 	}
-	return answer, nil
 }
 
 // readFleet reads a snapshot in JSON, or the two tables nodes.csv,vms.csv.
@@ -95,14 +100,25 @@ func printFleetPlan(w io.Writer, p fleetAnswer) {
 	})
 	fmt.Fprintln(w)
 	printRoom(w, p.Room, string(p.Room.Hardest))
-	if len(p.Moves) == 0 {
-		fmt.Fprintln(w, "\nNothing needs to move.")
+	printMoves(w, "", p.Moves)
+}
+
+// printMoves lists the moves of a plan; which is what they are for, if there are
+// several plans.
+func printMoves(w io.Writer, which string, moves []policy.PlannedMove) {
+	nothing := "Nothing"
+	if which != "" {
+		which += ": "
+		nothing = "nothing"
+	}
+	if len(moves) == 0 {
+		fmt.Fprintf(w, "\n%s%s needs to move.\n", which, nothing)
 		return
 	}
-	fmt.Fprintf(w, "\n%d moves; those of one step may run at once:\n", len(p.Moves))
+	fmt.Fprintf(w, "\n%s%d moves; those of one step may run at once:\n", which, len(moves))
 	columns(w, func(w io.Writer) {
 		fmt.Fprintln(w, "STEP\tDOMAIN\tFROM\tTO\tMEMORY\tBECAUSE")
-		for _, m := range p.Moves {
+		for _, m := range moves {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Step, m.Domain, m.From, m.To, m.Memory, m.Reason)
 		}
 	})
