@@ -138,6 +138,9 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 		}
 	}
 	config := b.tuning.Load().Policy
+	if i, ok := (policy.Policy{Config: config}).Instead(g.view, g.state, id); ok && e.Move == nil {
+		e.Instead = &api.Instead{Instead: i, Text: i.Text(), ToName: names(g.view)[i.Move.To]}
+	}
 	for _, h := range g.view.Hosts {
 		if h.ID == g.view.Self {
 			continue

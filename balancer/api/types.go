@@ -118,8 +118,20 @@ type Explanation struct {
 	Move  *policy.Move  `json:"move,omitempty"`
 	// Hosts say, each, why the domain could not go there; "ok" if it could.
 	Hosts []HostExplanation `json:"hosts"`
+	// Instead is the smallest change under which it would have moved; nil if it
+	// moves, or if no change of what is tried would move it.
+	Instead *Instead `json:"instead,omitempty"`
 	// History holds the moves of the domain away from this host, newest first.
 	History []Operation `json:"history,omitempty"`
+}
+
+// Instead is what would have to be other than it is for a domain to move.
+type Instead struct {
+	policy.Instead
+	// Text is the change for people, a clause; ToName names the host to which it
+	// would move.
+	Text   string `json:"text"`
+	ToName string `json:"to_name"`
 }
 
 // HostExplanation is why a domain could or could not go to a host.

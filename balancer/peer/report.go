@@ -117,6 +117,9 @@ func (r explainReply) Validate() error {
 	if err == nil && e.Move != nil {
 		err = validMove(*e.Move)
 	}
+	if err == nil && e.Instead != nil {
+		err = validInstead(*e.Instead)
+	}
 	for i := 0; err == nil && i < len(e.Hosts); i++ {
 		err = first(
 			uuid("explanation.hosts.host", e.Hosts[i].Host),
@@ -141,6 +144,24 @@ func validRoom(key string, r api.Headroom) error {
 		between(key+".domains", r.Domains, 0, countMax*timesMax),
 		text(key+".hardest_loss_name", r.HardestName, nameMax),
 	)
+}
+
+func validInstead(i api.Instead) error {
+	const most = 8 // changes; policy makes two
+	err := first(
+		between("explanation.instead.changes", len(i.Changes), 0, most),
+		validMove(i.Move),
+		text("explanation.instead.text", i.Text, detailMax),
+		text("explanation.instead.to_name", i.ToName, nameMax),
+	)
+	for n := 0; err == nil && n < len(i.Changes); n++ {
+		err = first(
+			text("explanation.instead.changes.key", i.Changes[n].Key, nameMax),
+			text("explanation.instead.changes.was", i.Changes[n].Was, nameMax),
+			text("explanation.instead.changes.is", i.Changes[n].Is, nameMax),
+		)
+	}
+	return err
 }
 
 func validDomain(key string, d policy.Domain) error {
@@ -239,6 +260,14 @@ func cleanExplanation(e *api.Explanation) {
 		m := *e.Move
 		m.Name = printableName(m.Name)
 		e.Move = &m
+	}
+	if e.Instead != nil {
+		i := *e.Instead
+		i.Move.Name, i.ToName = printableName(i.Move.Name), printableName(i.ToName)
+		e.Instead = &i
+		if validInstead(i) != nil { // the rest of the answer is worth more
+			e.Instead = nil
+		}
 	}
 }
 

@@ -14,6 +14,11 @@ func newExplain(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain VM [HOST]",
 		Short: "Say why a domain would, would not or did move",
+		Long: `Says of a domain, wherever in the fleet it runs, why it would move or stays, and
+of each host why it could go there or not. Of a domain that stays it also says
+the smallest change under which it would have moved: a wait that were over, a
+mark that were other, or two of these. What would be then in the whole fleet,
+virtbalance simulate shows.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
 				return usageError{fmt.Errorf("explain takes a domain, and perhaps a host; got %q", args)}
@@ -57,6 +62,9 @@ func printExplanation(w io.Writer, e api.Explanation) {
 		fmt.Fprintf(w, "It would move, because %s; but %s.\n", e.Move.Why.Text(), e.HoldText)
 	default:
 		fmt.Fprintf(w, "It stays: %s.\n", e.Stays.Text())
+	}
+	if i := e.Instead; i != nil {
+		fmt.Fprintf(w, "It would move to %s %s.\n", i.ToName, i.Text)
 	}
 	columns(w, func(w io.Writer) {
 		for _, h := range e.Hosts {
