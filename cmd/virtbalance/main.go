@@ -131,7 +131,7 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 		completes(&s, newDrain(&s), liveHosts), completes(&s, newUndrain(&s), liveHosts),
 		completes(&s, newCordon(&s), liveHosts), completes(&s, newUncordon(&s), liveHosts),
 		completes(&s, newMove(&s), liveDomains, liveHosts), completes(&s, newApply(&s), liveDomains),
-		newSimulate(&s), newFind(&s), newTop(&s), newVersion(&s), newConfig(&s), newSupportBundle(&s),
+		newSimulate(&s), newReplay(&s), newFind(&s), newTop(&s), newVersion(&s), newConfig(&s), newSupportBundle(&s),
 		completes(&s, newRules(&s), liveDomains), newLabel(&s),
 	)
 	for _, c := range root.Commands() {
