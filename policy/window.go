@@ -202,7 +202,7 @@ func (w *Window) parseDays(s string) error {
 		}
 		return nil
 	}
-	for _, part := range strings.Split(s, ",") {
+	for part := range strings.SplitSeq(s, ",") {
 		from, to, ranged := strings.Cut(part, "-")
 		i, j := slices.Index(weekdays, from), slices.Index(weekdays, to)
 		if !ranged {

@@ -125,3 +125,42 @@ func TestWindowsOpenWhenTheySay(t *testing.T) {
 		}
 	})
 }
+
+// Outside its windows a host shows what it would move, and when it may; what a
+// person or a rule demands goes on.
+func TestOutsideWindows(t *testing.T) {
+	opens := start.Add(time.Hour)
+	decide := func(change func(*policy.View)) policy.Decision {
+		v := insteadView()
+		v.Utilization.Recent, v.Utilization.Smoothed = 0.9, 0.9
+		v.Conditions.Closed, v.Conditions.Opens = true, opens
+		change(&v)
+		c := policy.DefaultConfig()
+		c.SamplesOver = 1
+		d, _ := policy.Policy{Config: c}.Decide(v, policy.State{})
+		if len(d.Plan) == 0 {
+			t.Fatalf("no plan: %s", d.HoldText())
+		}
+		return d
+	}
+	d := decide(func(*policy.View) {})
+	if want := "this is outside the time windows in which the host may begin moves; the next opens on " + opens.Format("Mon 2006-01-02 15:04 MST"); d.Hold != policy.OutsideWindow || !d.Opens.Equal(opens) || d.HoldText() != want {
+		t.Errorf("overload: %s, opens %s, %q", d.Hold, d.Opens, d.HoldText())
+	}
+	if d := decide(func(v *policy.View) { v.Conditions.Opens = time.Time{} }); d.HoldText() != policy.OutsideWindow.Text() {
+		t.Errorf("never to open: %q", d.HoldText())
+	}
+	if d := decide(func(v *policy.View) { v.Conditions.Paused = true }); d.Hold != policy.PausedByOperator {
+		t.Errorf("paused: %s", d.Hold)
+	}
+	if d := decide(func(v *policy.View) { v.Hosts[0].Flags |= policy.Draining }); d.Hold != policy.OK || d.Plan[0].Why != policy.Drain {
+		t.Errorf("drain: %s", d.Hold)
+	}
+	d = decide(func(v *policy.View) {
+		v.Domains[1].Requires = []string{"ssd"}
+		v.Hosts[1].Labels = []string{"ssd"}
+	})
+	if d.Hold != policy.OK || d.Plan[0].Why != policy.RuleBroken {
+		t.Errorf("a broken rule: %s, %+v", d.Hold, d.Plan[0])
+	}
+}
