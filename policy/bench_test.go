@@ -58,3 +58,19 @@ func BenchmarkDecideAtRest(b *testing.B) {
 		p.Decide(v, policy.State{})
 	}
 }
+
+// A person asks what it would take, where nothing of what is tried would do.
+func BenchmarkInstead(b *testing.B) {
+	v := largeView(0.635)
+	p := policy.Policy{Config: eager()}
+	for i := range v.Hosts[1:] {
+		v.Hosts[i+1].Flags |= policy.Cordoned
+	}
+	if _, ok := p.Instead(v, policy.State{}, "d050"); ok {
+		b.Fatal("it would move")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Instead(v, policy.State{}, "d050")
+	}
+}
