@@ -54,6 +54,7 @@ type Core struct {
 	// clock.
 	remembered bool
 	decision   policy.Decision
+	closed     closed
 	// heard is what the last decision knew of the others.
 	heard Fleet
 }
@@ -136,7 +137,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 
 // Retune applies a changed configuration.
 func (c *Core) Retune(t Tuning) {
-	c.tuning = t
+	c.tuning, c.closed = t, closed{}
 	c.estimator.TimeConstant, c.estimator.Horizon = t.TimeConstant, t.Horizon
 }
 
@@ -415,7 +416,7 @@ type Fleet struct {
 
 // View is everything that a decision may look at.
 func (c *Core) View(now time.Time, fleet Fleet) policy.View {
-	moment := c.tuning.Windows.At(now, c.tuning.Mode)
+	moment := c.moment(now)
 	return policy.View{
 		Now: now, Self: c.facts.ID,
 		Hosts:       append([]policy.Host{c.Self(now)}, fleet.Others...),

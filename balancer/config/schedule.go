@@ -45,7 +45,7 @@ func (s Schedule) compile(f *faults) policy.Windows {
 // windows reads the windows of one key. More than a calendar needs would cost
 // each decision time.
 func windows(f *faults, key string, list []string) []policy.Window {
-	const most = 64
+	const most = 16
 	f.when(len(list) > most, "%s (%d windows) must be at most %d", key, len(list), most)
 	var all []policy.Window
 	for _, s := range list[:min(len(list), most)] {
