@@ -70,7 +70,7 @@ install: bin/virtbalanced bin/virtbalance bin/loadgen ## install below $(DESTDIR
 	install -m 0644 systemd/virtbalanced.rules $(DESTDIR)$(polkitdir)/60-virtbalanced.rules
 	install -m 0644 config.example.toml $(DESTDIR)$(sysconfdir)/virtbalanced/config.example.toml
 	[ -e $(DESTDIR)$(sysconfdir)/virtbalanced/config.toml ] || \
-		install -m 0644 config.example.toml $(DESTDIR)$(sysconfdir)/virtbalanced/config.toml
+		install -m 0644 systemd/package/config.toml $(DESTDIR)$(sysconfdir)/virtbalanced/config.toml
 
 # For install without a build before it. What is there is not built again: root
 # need not have Go.
