@@ -1,0 +1,124 @@
+package balancer
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/virtbalance/virtbalance/hypervisor"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// Arrived is a domain whose arrival has to be finished here.
+type Arrived struct {
+	Op      policy.OpID
+	Domain  policy.DomainID
+	Handoff hypervisor.Handoff
+}
+
+// arrived returns the arrivals that are to be finished, each time until they
+// are, and forgets those that will not come.
+func (c *Core) arrived(now time.Time) []Arrived {
+	var all []Arrived
+	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
+		a := c.arriving[op]
+		_, promised := c.ledger.Find(op)
+		d, here := c.counters(a.domain)
+		switch {
+		case here && d.State == policy.StateRunning && d.Job != policy.MigratingIn:
+			all = append(all, c.arrive(now, op, a))
+		case here || promised || a.heard.IsZero():
+			a.heard = now
+			c.arriving[op] = a
+		case now.Sub(a.heard) > arrivalKept:
+			delete(c.arriving, op)
+		}
+	}
+	return all
+}
+
+// arrive is what to finish on a domain that has arrived by now.
+func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
+	if a.since.IsZero() {
+		a.since = now
+		c.arriving[op] = a
+	}
+	// The source filled the history in before the move, which ended later.
+	a.handoff.History.Last = later(a.handoff.History.Last, a.since)
+	return Arrived{op, a.domain, a.handoff}
+}
+
+// Finished records that an arrival has been finished.
+func (c *Core) Finished(op policy.OpID) {
+	if a, ok := c.arriving[op]; ok {
+		c.others.expect(a.domain)
+	}
+	delete(c.arriving, op)
+}
+
+// promisedTo reports whether this host waits for the domain.
+func (c *Core) promisedTo(id policy.DomainID) bool {
+	for _, a := range c.arriving {
+		if a.domain == id {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.ledger, func(r policy.Reservation) bool { return r.Domain == id && r.To == c.facts.ID })
+}
+
+// reconcile puts what libvirt shows above what was promised: a domain that is
+// on its way keeps its promise alive whatever the source says, one that runs
+// here has arrived. It does so even for a promise that has just expired.
+func (c *Core) reconcile(now time.Time) {
+	for _, r := range c.ledger {
+		if r.To != c.facts.ID || r.Phase == policy.SettlingIn {
+			continue
+		}
+		d, ok := c.counters(r.Domain)
+		switch {
+		case !ok:
+		case d.Job == policy.MigratingIn:
+			r.Phase = policy.Migrating
+			r.Expires = later(r.Expires, now.Add(c.tuning.ReserveTTL))
+			c.ledger = c.ledger.With(r)
+		case d.State == policy.StateRunning:
+			c.settle(now, r)
+		}
+	}
+}
+
+// fade takes from the promises to domains that have arrived what the estimator
+// adds to the measured load in the same time: the one loses exp(-dt/T) of what
+// is left as the other gains it, so that together they neither miss the domain
+// nor count it twice. Memory stays promised until the reservation ends: the
+// guest may not have touched all of it.
+func (c *Core) fade(sampled time.Time) {
+	for _, r := range c.ledger {
+		if r.To != c.facts.ID || r.Phase != policy.SettlingIn {
+			continue
+		}
+		if dt := sampled.Sub(later(c.sample.At, r.Arrived)); dt > 0 && c.tuning.TimeConstant > 0 {
+			left := math.Exp(-dt.Seconds() / c.tuning.TimeConstant.Seconds())
+			r.Load.CPU = policy.MilliCPU(float64(r.Load.CPU) * left)
+			c.ledger = c.ledger.With(r)
+		}
+	}
+}
+
+// settle keeps the promise counted until the load of the domain is part of what
+// is measured.
+func (c *Core) settle(now time.Time, r policy.Reservation) {
+	r.Phase, r.Arrived = policy.SettlingIn, now
+	r.Expires = now.Add(3 * c.tuning.TimeConstant) // 5 % is left by then
+	c.ledger = c.ledger.With(r)
+	c.state.SettleUntil = later(c.state.SettleUntil, now.Add(c.tuning.Policy.Settle))
+}
+
+func (c *Core) counters(id policy.DomainID) (policy.DomainCounters, bool) {
+	i := slices.IndexFunc(c.sample.Domains, func(d policy.DomainCounters) bool { return d.ID == id })
+	if i < 0 {
+		return policy.DomainCounters{}, false
+	}
+	return c.sample.Domains[i], true
+}
