@@ -29,6 +29,9 @@ type Settings struct {
 	Over, Window int           // 4 of 6
 	Settle       time.Duration // 5 s
 	Cooldown     time.Duration // 30 min
+	// ReturnWindow keeps a domain from the host that it came from. Tests bring
+	// guests back by hand, to have them moved again.
+	ReturnWindow time.Duration // none
 	// RefusedBackoff keeps a domain from a host that refused it.
 	RefusedBackoff time.Duration // 5 s
 	// Policy is more TOML for the section [policy], Libvirt for [libvirt], Peer
@@ -216,7 +219,8 @@ func (s Settings) write(p place) (string, error) {
 	line("[peer]\nlisten = %q\n%s%s", p.peer, p.peerSection, s.Peer)
 	line("[api]\nsocket = %q\nlisten = %q", p.socket, p.page)
 	line("[metrics]\nlisten = %q", p.metrics)
-	line("[policy]\nsamples_over = %d\nsamples_window = %d\nsettle = %q\ncooldown = %q", s.Over, s.Window, s.Settle, s.Cooldown)
+	line("[policy]\nsamples_over = %d\nsamples_window = %d\nsettle = %q\ncooldown = %q\nreturn_window = %q",
+		s.Over, s.Window, s.Settle, s.Cooldown, s.ReturnWindow)
 	line("stale_after = %q\nrefused_backoff = %q\n%s", 8*s.Interval, s.RefusedBackoff, s.Policy)
 	path := filepath.Join(p.dir, "config.toml")
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
