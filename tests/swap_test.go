@@ -17,20 +17,13 @@ func TestExchange(t *testing.T) {
 			{Name: "h1", CPU: 10_000, Memory: 64 * fake.GiB}, {Name: "h2", CPU: 10_000, Memory: 64 * fake.GiB},
 		},
 	}
-	for _, d := range []struct {
-		name, host string
-		cpu        policy.MilliCPU
-	}{
+	spec.Domains = domainsOf([]demand{
 		{"big1", "h1", 2200},
 		{"big2", "h1", 3000},
 		{"big3", "h1", 3000},
 		{"small", "h2", 1200},
 		{"own", "h2", 3800},
-	} {
-		spec.Domains = append(spec.Domains, fake.DomainSpec{
-			Name: d.name, Host: d.host, VCPUs: 8, Memory: 2 * fake.GiB, DirtyRate: 10 * fake.MiB, Demand: fake.Constant(d.cpu),
-		})
-	}
+	})
 	inTunedFleet(t, spec, swaps, func(f *fleet) {
 		f.eventually(30*time.Minute, "both halves are done", func() bool {
 			for _, h := range f.world.Report().Hosts {
@@ -57,10 +50,7 @@ func TestRoomIsMade(t *testing.T) {
 	for _, name := range []string{"h1", "h2", "h3"} {
 		spec.Hosts = append(spec.Hosts, fake.HostSpec{Name: name, CPU: 10_000, Memory: 64 * fake.GiB})
 	}
-	for _, d := range []struct {
-		name, host string
-		cpu        policy.MilliCPU
-	}{
+	spec.Domains = domainsOf([]demand{
 		{"big1", "h1", 3000},
 		{"big2", "h1", 3000},
 		{"big3", "h1", 3000},
@@ -68,11 +58,7 @@ func TestRoomIsMade(t *testing.T) {
 		{"own2", "h2", 3000},
 		{"small3", "h3", 1000},
 		{"own3", "h3", 3100},
-	} {
-		spec.Domains = append(spec.Domains, fake.DomainSpec{
-			Name: d.name, Host: d.host, VCPUs: 8, Memory: 2 * fake.GiB, DirtyRate: 10 * fake.MiB, Demand: fake.Constant(d.cpu),
-		})
-	}
+	})
 	inTunedFleet(t, spec, swaps, func(f *fleet) {
 		f.eventually(30*time.Minute, "room is made and taken", func() bool {
 			for _, h := range f.hosts {
@@ -94,3 +80,18 @@ func TestRoomIsMade(t *testing.T) {
 }
 
 func swaps(c *policy.Config) { c.Swaps = true }
+
+// demand is what a domain on a host wants, always.
+type demand struct {
+	name, host string
+	cpu        policy.MilliCPU
+}
+
+func domainsOf(demands []demand) (domains []fake.DomainSpec) {
+	for _, d := range demands {
+		domains = append(domains, fake.DomainSpec{
+			Name: d.name, Host: d.host, VCPUs: 8, Memory: 2 * fake.GiB, DirtyRate: 10 * fake.MiB, Demand: fake.Constant(d.cpu),
+		})
+	}
+	return domains
+}

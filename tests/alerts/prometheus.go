@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/virtbalance/virtbalance/tests/stage"
 )
 
 // Monitoring is a Prometheus, an Alertmanager, and who is told of alerts.
@@ -45,7 +46,7 @@ type document = map[string]any
 func Start(ctx context.Context, c Config) (*Monitoring, error) {
 	m := &Monitoring{status: map[string]string{}}
 	m.webhook = httptest.NewServer(http.HandlerFunc(m.told))
-	ports, err := freePorts(2)
+	ports, err := stage.FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -224,19 +225,4 @@ func (m *Monitoring) get(ctx context.Context, path string, query url.Values, rep
 		return nil
 	}
 	return json.NewDecoder(resp.Body).Decode(reply)
-}
-
-// freePorts finds addresses of the loopback that nobody listens on. They are
-// free again when it returns.
-func freePorts(n int) ([]string, error) {
-	addresses := make([]string, n)
-	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addresses[i] = l.Addr().String()
-	}
-	return addresses, nil
 }

@@ -37,7 +37,7 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 	if err := os.WriteFile(worldFile, world, 0o600); err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(4 * len(SimHosts))
+	ports, err := FreePorts(4 * len(SimHosts))
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +69,9 @@ func OnSim(dir, binary string, s Settings) ([]*Daemon, error) {
 	return daemons, nil
 }
 
-// freePorts finds addresses of the loopback that nobody listens on. They are
+// FreePorts finds addresses of the loopback that nobody listens on. They are
 // free again when it returns.
-func freePorts(n int) ([]string, error) {
+func FreePorts(n int) ([]string, error) {
 	addresses := make([]string, n)
 	for i := range addresses {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
