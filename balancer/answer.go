@@ -42,23 +42,6 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	return reply
 }
 
-// Check says what Reserve would answer, and books nothing.
-func (b *Balancer) Check(ctx context.Context, _ policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
-	var reply peer.ReserveReply
-	reply.Reason, reply.Detail = b.o.Hypervisor.Preflight(ctx, r.Description)
-	err := b.ask(ctx, func(c *Core) {
-		now := time.Now()
-		if reply.Reason == policy.OK {
-			reply.Reason = c.WouldAdmit(now, r)
-		}
-		reply.Host = c.Self(now)
-	})
-	if err != nil {
-		reply = peer.ReserveReply{Reason: policy.Unreachable, Detail: "the daemon is stopping"}
-	}
-	return reply
-}
-
 // Renew keeps a promise alive; false if there is none for who asks.
 func (b *Balancer) Renew(ctx context.Context, from policy.HostID, op policy.OpID) (bool, error) {
 	alive := false

@@ -41,8 +41,6 @@ type Peers interface {
 	// Reserve asks the target for room and for its pre-flight checks. It is
 	// idempotent by the operation ID.
 	Reserve(ctx context.Context, e policy.Endpoint, r peer.ReserveRequest) (peer.ReserveReply, error)
-	// Check asks the target what Reserve would answer, and books nothing.
-	Check(ctx context.Context, e policy.Endpoint, r peer.ReserveRequest) (peer.ReserveReply, error)
 	// Renew says that the operation goes on, so that its promise does not expire.
 	Renew(ctx context.Context, e policy.Endpoint, target policy.HostID, op policy.OpID) error
 	// Finish says how the operation ended, frees its promise or lets it settle,

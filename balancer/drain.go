@@ -10,8 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
-	"github.com/virtbalance/virtbalance/balancer/peer"
-	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -81,22 +79,15 @@ func (b *Balancer) refused(ctx context.Context, moves []policy.Move) []policy.Ba
 	return refused
 }
 
-// preflight asks the target of a move what it would say to it, and books
-// nothing.
+// preflight asks the target of a move whether it could run the domain, whatever
+// room it has.
 func (b *Balancer) preflight(ctx context.Context, m policy.Move) (why policy.Reason, detail string, err error) {
 	d, err := b.o.Hypervisor.Describe(ctx, m.Domain)
 	if err != nil {
 		return policy.OK, "", err
 	}
 	d.Source = b.o.Facts
-	target, ok := b.o.Cluster.Endpoint(m.To)
-	if !ok {
-		return policy.HostStale, "", nil
-	}
-	reply, err := b.o.Peers.Check(ctx, target, peer.ReserveRequest{
-		Op: b.o.NewID(), Move: m, Description: d, Handoff: hypervisor.Handoff{Autostart: d.Autostart},
-	})
-	return reply.Reason, reply.Detail, err
+	return b.preflightOn(ctx, m.To, d)
 }
 
 func (b *Balancer) showDrain(g glance, ahead policy.Decision) api.Drain {

@@ -109,13 +109,9 @@ func (b *Balancer) matrixRow(ctx context.Context, g glance, d policy.Domain, hos
 }
 
 func (b *Balancer) matrixCell(ctx context.Context, d hypervisor.Description, h policy.Host) api.MatrixCell {
-	e, ok := b.o.Cluster.Endpoint(h.ID)
-	if !ok || b.o.Neighbours == nil {
-		return cell(policy.Unreachable, "")
-	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	why, detail, err := b.o.Neighbours.Preflight(ctx, e, h.ID, d)
+	why, detail, err := b.preflightOn(ctx, h.ID, d)
 	if err != nil {
 		if why == policy.OK {
 			why = policy.Unreachable
@@ -123,6 +119,15 @@ func (b *Balancer) matrixCell(ctx context.Context, d hypervisor.Description, h p
 		detail = err.Error()
 	}
 	return cell(why, detail)
+}
+
+// preflightOn asks a host whether it could run a domain of this one.
+func (b *Balancer) preflightOn(ctx context.Context, host policy.HostID, d hypervisor.Description) (policy.Reason, string, error) {
+	e, ok := b.o.Cluster.Endpoint(host)
+	if !ok || b.o.Neighbours == nil {
+		return policy.Unreachable, "", nil
+	}
+	return b.o.Neighbours.Preflight(ctx, e, host, d)
 }
 
 // ruledOut is what of the policy's reasons does not pass by itself: OK for

@@ -266,14 +266,6 @@ func (w wire) Reserve(ctx context.Context, _ policy.Endpoint, r peer.ReserveRequ
 	return b.Reserve(ctx, w.from.id, r), nil
 }
 
-func (w wire) Check(ctx context.Context, _ policy.Endpoint, r peer.ReserveRequest) (peer.ReserveReply, error) {
-	b, err := w.to(r.Move.To)
-	if err != nil {
-		return peer.ReserveReply{}, err
-	}
-	return b.Check(ctx, w.from.id, r), nil
-}
-
 func (w wire) Renew(ctx context.Context, _ policy.Endpoint, target policy.HostID, op policy.OpID) error {
 	b, err := w.to(target)
 	if err != nil {

@@ -146,8 +146,6 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 		explanation, err := h.ExplainHere(ctx, m.Domain)
 		cleanExplanation(&explanation)
 		return explainReply{explanation}, err
-	case pathCheck:
-		return s.check(ctx, from, body)
 	case pathRelay:
 		return s.relay(ctx, from, body)
 	default:

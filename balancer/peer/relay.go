@@ -31,12 +31,6 @@ type RelayReply struct {
 // Relay answers a RelayRequest of another host's daemon.
 type Relay func(ctx context.Context, from policy.HostID, r RelayRequest) RelayReply
 
-// Checker is a Handler that also answers what it would say to a request for
-// room, and books nothing.
-type Checker interface {
-	Check(ctx context.Context, from policy.HostID, r ReserveRequest) ReserveReply
-}
-
 const relayPathMax = 2048
 
 // Validate checks the form.
@@ -66,20 +60,6 @@ func (c *Client) Relay(ctx context.Context, e policy.Endpoint, target policy.Hos
 	return reply, nil
 }
 
-// Check asks the target what Reserve would answer, its pre-flight checks
-// included, and books nothing.
-func (c *Client) Check(ctx context.Context, e policy.Endpoint, r ReserveRequest) (ReserveReply, error) {
-	wrap := func(err error) error { return fmt.Errorf("check %s on %s: %w", r.Move.Domain, r.Move.To, err) }
-	if err := first(r.Validate(), same("move.from", r.Move.From, "this host", c.options.Self)); err != nil {
-		return ReserveReply{}, wrap(err)
-	}
-	reply, err := ask[ReserveReply](ctx, c, e, r.Move.To, pathCheck, r)
-	if err != nil {
-		return ReserveReply{}, wrap(err)
-	}
-	return reply, nil
-}
-
 // relay answers a call of pathRelay.
 func (s *Server) relay(ctx context.Context, from policy.HostID, body []byte) (any, error) {
 	m, err := decodeRequest[RelayRequest](body)
@@ -90,24 +70,6 @@ func (s *Server) relay(ctx context.Context, from policy.HostID, body []byte) (an
 		return nil, &unknownCallError{pathRelay}
 	}
 	return s.options.Relay(ctx, from, m), nil
-}
-
-// check answers a call of pathCheck.
-func (s *Server) check(ctx context.Context, from policy.HostID, body []byte) (any, error) {
-	m, err := decodeRequest[ReserveRequest](body)
-	if err == nil {
-		err = s.between(m.Move, from)
-	}
-	if err != nil {
-		return nil, err
-	}
-	checker, ok := s.options.Handler.(Checker)
-	if !ok {
-		return nil, &unknownCallError{pathCheck}
-	}
-	reply := checker.Check(ctx, from, m)
-	reply.Detail = printable(reply.Detail)
-	return reply, nil
 }
 
 // clean makes every text in a JSON value printable.

@@ -18,7 +18,6 @@ const (
 	pathLocate    = "/v1/locate"
 	pathReport    = "/v1/report"
 	pathExplain   = "/v1/explain"
-	pathCheck     = "/v1/check"
 	pathRelay     = "/v1/relay"
 	pathPreflight = "/v1/preflight"
 )
