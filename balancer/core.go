@@ -290,11 +290,23 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 	delete(c.operations, o.ID)
 	delete(c.cancelled, o.ID)
 	c.ledger = c.ledger.Without(o.ID)
+	c.jobEnded(o.Move.Domain)
 	if o.Begun.IsZero() {
 		c.state = c.tuning.Policy.Refused(c.state, now, o.Move, o.Outcome.Reason)
 		return
 	}
 	c.state = c.tuning.Policy.Finished(c.state, now, o.Move, o.Outcome)
+}
+
+// jobEnded takes the job of an ended operation out of the last sample, which was
+// taken while it ran: until the next one its slot would seem to be in use.
+func (c *Core) jobEnded(id policy.DomainID) {
+	c.sample.Domains = slices.Clone(c.sample.Domains)
+	for i := range c.sample.Domains {
+		if d := &c.sample.Domains[i]; d.ID == id && d.Job == policy.MigratingOut {
+			d.Job = policy.NoJob
+		}
+	}
 }
 
 // Recheck says, from the newest facts, whether a move that has been promised a

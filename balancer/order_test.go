@@ -28,6 +28,27 @@ func TestCancelledOperationsGoNoFurther(t *testing.T) {
 	}
 }
 
+// TestTheSlotOfAnEndedMoveIsFreeAtOnce: the last sample was taken while the move
+// ran, and a person who has seen it end orders the next.
+func TestTheSlotOfAnEndedMoveIsFreeAtOnce(t *testing.T) {
+	leaving := domainCounters("vm")
+	leaving.Job = policy.MigratingOut
+	c, now := coreOn("a", 0.5, leaving, domainCounters("next"))
+	o := c.Begin(now, "op", policy.Move{Domain: "vm", From: "a", To: "b", Why: policy.Manual}, policy.Endpoint{})
+	o.Phase, o.Begun = operation.Started, now
+	c.Advanced(now, o)
+	now = feed(c, now, 0.5, 1, leaving, domainCounters("next"))
+	want := policy.Order{Domain: "next", To: "b", Why: policy.Manual}
+	if _, why := c.Order(now, Fleet{}, want); why != policy.InFlight {
+		t.Fatalf("while it runs: %v, want %v", why, policy.InFlight)
+	}
+	o.Phase, o.Outcome = operation.Done, policy.Outcome{Result: policy.Succeeded}
+	c.Advanced(now, o)
+	if _, why := c.Order(now, Fleet{}, want); why != policy.HostStale {
+		t.Errorf("after it has ended: %v, want %v, for there is no host b here", why, policy.HostStale)
+	}
+}
+
 func TestFlagsOutliveTheDaemon(t *testing.T) {
 	facts := policy.HostFacts{ID: "a"}
 	tuning := Tuning{Policy: policy.DefaultConfig(), TimeConstant: time.Second}
