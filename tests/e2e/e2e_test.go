@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,6 +153,13 @@ func (w *show) history(host string) []api.Operation {
 	ops, err := w.daemons[host].Client.History(w.ctx, 1000)
 	w.must(err)
 	return ops
+}
+
+// made is the history but for the moves that the target had no room for: the
+// machine may be busy with something else that comes and goes.
+func (w *show) made(host string) []api.Operation {
+	w.Helper()
+	return slices.DeleteFunc(w.history(host), func(o api.Operation) bool { return o.Reason == policy.HostOverReceive })
 }
 
 func (w *show) status(host string) api.Status {

@@ -3,12 +3,20 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 	"github.com/virtbalance/virtbalance/tests/lab"
 	"github.com/virtbalance/virtbalance/tests/stage"
+)
+
+// A load that leaves its host calm whatever else is there, and a share of a
+// host's CPU that is above stage's high mark with some room for error.
+const (
+	idle      = 1
+	wellAbove = 0.88
 )
 
 // TestRelief is the main job: a host is driven over its high mark, one of its
@@ -18,18 +26,20 @@ func TestRelief(t *testing.T) {
 	w := newShow(t, lab.Options{Hosts: 3}, s)
 	// Starting guests is load, too.
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
-	a := w.guest("h1", lab.GuestSpec{Name: "a1", Load: 5, Persistent: true, Autostart: true})
-	b := w.guest("h1", lab.GuestSpec{Name: "b1", Load: 5, Persistent: true, Autostart: true})
-	cold := w.guest("h1", lab.GuestSpec{Name: "c1", Load: 5, Persistent: true})
+	var hot []*lab.Guest // four: one of them fits elsewhere even on a machine that gives them half
+	for _, name := range []string{"a1", "b1", "c1", "d1"} {
+		hot = append(hot, w.guest("h1", lab.GuestSpec{Name: name, Load: idle, Persistent: true, Autostart: true}))
+	}
+	cold := w.guest("h1", lab.GuestSpec{Name: "cold", Load: idle, Persistent: true})
 	w.guest("h2", lab.GuestSpec{Name: "a2", Load: 25, Persistent: true})
 	w.guest("h3", lab.GuestSpec{Name: "a3", Load: 5, Persistent: true})
 
 	// How long a bare migration takes here and now.
-	bare, err := a.Migrate(w.ctx, w.lab.Host("h1"), w.lab.Host("h2"))
+	bare, err := hot[0].Migrate(w.ctx, w.lab.Host("h1"), w.lab.Host("h2"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Migrate(w.ctx, w.lab.Host("h2"), w.lab.Host("h1")); err != nil {
+	if _, err := hot[0].Migrate(w.ctx, w.lab.Host("h2"), w.lab.Host("h1")); err != nil {
 		t.Fatal(err)
 	}
 
@@ -40,28 +50,33 @@ func TestRelief(t *testing.T) {
 
 	calm := func() bool { return w.status("h1").Hold == policy.NotOverloaded }
 	w.until(time.Minute, "h1 is calm", calm)
-	hot := tooMuch(w, a, b)
+	load := loadFor(w, wellAbove, hot...)
 	w.until(time.Minute, "h1 is calm again", calm)
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
 	watches := map[string]*lab.Watch{}
-	for _, g := range []*lab.Guest{a, b, cold} {
+	for _, g := range append(slices.Clone(hot), cold) {
 		watch, err := g.Watch(w.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		watches[g.Name] = watch
 	}
-	for _, g := range []*lab.Guest{a, b} {
-		w.must(g.SetLoad(w.ctx, w.lab.Host("h1"), hot))
+	for _, g := range hot {
+		w.must(g.SetLoad(w.ctx, w.lab.Host("h1"), load))
 	}
 	w.until(time.Minute, "a sample of h1 above the high mark", func() bool {
 		return w.status("h1").Hold == policy.Sustaining
 	})
 	began := time.Now()
-	w.until(time.Minute, "a move ends", func() bool { return len(w.history("h1")) == 1 })
+	w.until(time.Minute, "a move ends", func() bool { return len(w.made("h1")) == 1 })
 	took := time.Since(began)
 
-	o := w.history("h1")[0]
+	o := w.made("h1")[0]
+	for _, refused := range w.history("h1")[1:] {
+		// The machine was busy with something else; since then it is tried anew.
+		t.Logf("refused before: %s to %s: %s", refused.Move.Name, refused.ToName, refused.Reason.Text())
+		took = min(took, o.Ended.Sub(refused.Ended))
+	}
 	if o.Result != policy.Succeeded {
 		t.Fatalf("ended as %s because %s: %s", o.Result, o.Reason.Text(), o.Detail)
 	}
@@ -97,34 +112,34 @@ func TestRelief(t *testing.T) {
 	})
 	time.Sleep(10 * time.Second)
 	for host := range w.daemons {
-		if n := len(w.history(host)); host != "h1" && n != 0 || host == "h1" && n != 1 {
+		if n := len(w.made(host)); host != "h1" && n != 0 || host == "h1" && n != 1 {
 			t.Errorf("%s made %d moves", host, n)
 		}
 	}
 }
 
-// tooMuch finds the load of two guests on h1 that brings the host well above its
-// high mark, and no further: what a guest costs its host beside its load, a few
-// percent or a dozen, depends on the machine, and one of the two must fit
-// elsewhere. Nothing is moved meanwhile, and afterwards they are as before.
-func tooMuch(w *show, guests ...*lab.Guest) int {
+// loadFor finds the load of guests on h1, the same for each, that brings the host
+// to the given share of its CPU, and no further: what a guest costs its host
+// beside its load, a few percent or a dozen, and what it gets of what it wants,
+// depends on the machine. Nothing is moved meanwhile, and afterwards they are
+// idle.
+func loadFor(w *show, share policy.Fraction, guests ...*lab.Guest) int {
 	w.Helper()
-	const well = 0.88
 	set := func(load int) {
 		for _, g := range guests {
 			w.must(g.SetLoad(w.ctx, w.host("h1"), load))
 		}
 	}
-	defer set(5)
-	for load := 20; load <= 40; load += 2 {
+	defer set(idle)
+	for load := 5; load <= 100; load += 1 + load/8 {
 		set(load)
 		for range 30 {
-			if w.cpu("h1") >= well {
+			if w.cpu("h1") >= share {
 				return load
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	w.Fatalf("h1 is not above its high mark, but at %s", w.cpu("h1"))
+	w.Fatalf("h1 does not come to %s, only to %s", share, w.cpu("h1"))
 	return 0
 }

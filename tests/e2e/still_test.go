@@ -13,27 +13,35 @@ import (
 
 // What nothing is to be done about.
 
-// TestSpike: a guest wakes up for less than the hold time and takes its host 30
-// points higher, above the high mark. The daemon sees it, says that it waits
+// TestSpike: a guest wakes up for less than the hold time and takes its host
+// above the high mark. The daemon sees it, says that it waits
 // whether it lasts, and moves nothing: a migration would have come after the
 // spike.
 func TestSpike(t *testing.T) {
 	s := stage.Settings{Over: 8, Window: 10}
 	w := newShow(t, lab.Options{Hosts: 2}, s)
 	h1 := w.host("h1")
-	w.guest("h1", lab.GuestSpec{Name: "steady", Load: 30, Persistent: true})
-	spiky := w.guest("h1", lab.GuestSpec{Name: "spiky", Load: 5, Persistent: true})
-	w.until(time.Minute, "h1 is calm and knows its domains", func() bool {
-		return len(w.domains("h1")) == 2 && w.status("h1").Hold == policy.NotOverloaded
-	})
+	w.guest("h1", lab.GuestSpec{Name: "steady", Load: 15, Persistent: true})
+	spiky := w.guest("h1", lab.GuestSpec{Name: "spiky", Load: idle, Persistent: true})
+	calmed := func() {
+		w.Helper()
+		w.until(time.Minute, "h1 is calm and knows its domains", func() bool {
+			return len(w.domains("h1")) == 2 && w.status("h1").Hold == policy.NotOverloaded
+		})
+	}
+	calmed()
+	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
+	load := loadFor(w, wellAbove, spiky)
+	calmed()
+	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
 	calm := w.cpu("h1")
 
-	w.must(spiky.SetLoad(w.ctx, h1, 5+18)) // of a core, of which the host has 60 %
+	w.must(spiky.SetLoad(w.ctx, h1, load))
 	w.until(time.Minute, "a sample above the high mark", func() bool { return w.status("h1").Hold == policy.Sustaining })
 	began := time.Now()
 	time.Sleep(2 * time.Second) // not to wait for something: this is the length of the spike
 	highest := w.cpu("h1")
-	w.must(spiky.SetLoad(w.ctx, h1, 5))
+	w.must(spiky.SetLoad(w.ctx, h1, idle))
 	lasted := time.Since(began)
 	forgotten := w.until(time.Minute, "the spike is forgotten", func() bool { return w.status("h1").Hold == policy.NotOverloaded })
 
