@@ -157,6 +157,9 @@ func (c Config) gate(v View, s State, self Host, why Reason) Reason {
 // fresh counts the hosts that were heard from lately, this one included, up to
 // as many as are of interest: the fleet may be large.
 func (v *View) fresh(within time.Duration, enough int) int {
+	if v.Conditions.Fresh > 0 {
+		return v.Conditions.Fresh
+	}
 	n := 1
 	oldest := v.Now.Add(-within)
 	for i := range v.Hosts {

@@ -280,3 +280,21 @@ func (f *fleet) move(c policy.Config, m policy.Move, now time.Time) {
 		}
 	}
 }
+
+// Who counts the fresh hosts for the policy gets the decision that it would have
+// made by itself.
+func TestFreshHostsMayBeCountedBefore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, v := eager(), anyView(t)
+		v.Conditions.Known = rapid.IntRange(0, 12).Draw(t, "known")
+		itself, _ := decide(c, v, policy.State{})
+		for _, h := range v.Hosts {
+			if h.ID == v.Self || v.Now.Sub(h.Received) <= c.StaleAfter {
+				v.Conditions.Fresh++
+			}
+		}
+		if told, _ := decide(c, v, policy.State{}); !reflect.DeepEqual(told, itself) {
+			t.Errorf("counted before: %+v\ncounted by itself: %+v", told, itself)
+		}
+	})
+}

@@ -59,6 +59,10 @@ type Conditions struct {
 	Opens  time.Time `json:"opens,omitzero"`
 	// Known counts the hosts heard from in the last day, this one included.
 	Known int `json:"known_hosts"`
+	// Fresh counts the hosts heard from within StaleAfter, this one included.
+	// Zero has the policy count them: only who decides for thousands of hosts
+	// on the same news, as the simulator does, need count once for all.
+	Fresh int `json:"fresh_hosts,omitempty"`
 	// Conflict: another host claims to be this one.
 	Conflict bool `json:"conflict,omitempty"`
 }

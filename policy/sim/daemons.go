@@ -24,6 +24,9 @@ type Daemons struct {
 	// heard what they have heard by now.
 	told  [][]policy.Host
 	heard []policy.Host
+	// fresh is how many of heard are fresh, counted once for all hosts. It
+	// is the same for each: all are heard of at once.
+	fresh int
 	// domains is scratch of decide.
 	domains []policy.Domain
 	own     []scratch // of each worker
@@ -138,6 +141,7 @@ func (b *Balanced) Control(w *World) {
 	if w.Now < first {
 		return
 	}
+	b.fresh = b.countFresh()
 	slots := int(b.Period / Step)
 	var due []int
 	for i := range b.hosts {
@@ -171,10 +175,9 @@ func (b *Balanced) rest(due []int) []bool {
 	eachOf(len(due), func(worker, k int) {
 		own, i := &b.own[worker], due[k]
 		h := &b.hosts[i]
-		was := own.heard[i]
-		v := b.viewOf(i, own)
+		v, undo := b.viewOf(i, own)
+		defer undo()
 		d, state := policy.Policy{Config: b.Policy}.Decide(v, h.state)
-		own.heard[i] = was
 		if len(d.Plan) == 0 && d.Hold != policy.NoFeasibleHost {
 			h.state, resting[k] = state, true
 		}
@@ -188,18 +191,22 @@ type scratch struct {
 	domains []policy.Domain
 }
 
-// viewOf is all that one host knows, itself and its domains exactly.
-func (b *Balanced) viewOf(i int, own *scratch) policy.View {
+// viewOf is all that one host knows, itself and its domains exactly. The host
+// itself comes first, where it is found at once. undo makes what was heard again
+// what it was: to copy a large fleet for each host would take most of the time.
+func (b *Balanced) viewOf(i int, own *scratch) (v policy.View, undo func()) {
 	h := &b.hosts[i]
-	own.heard[i] = h.host
-	own.heard[i].Outbound = h.outbound
+	first, heard := own.heard[0], own.heard[i]
+	own.heard[i] = first
+	own.heard[0] = h.host
+	own.heard[0].Outbound = h.outbound
 	own.domains = own.domains[:0]
 	for _, c := range h.sample.Domains {
 		own.domains = append(own.domains, h.estimator.Domain(c))
 	}
-	v := b.view(i)
+	v = b.view(i)
 	v.Hosts, v.Domains = own.heard, own.domains
-	return v
+	return v, func() { own.heard[0], own.heard[i] = first, heard }
 }
 
 // advance lets the counters grow by what was used and waited for in one step.
@@ -268,13 +275,24 @@ func (b *Balanced) gossip() {
 	}
 }
 
+// countFresh counts the hosts whose last word is new enough to be believed.
+func (b *Balanced) countFresh() int {
+	n := 0
+	for i := range b.heard {
+		if b.now().Sub(b.heard[i].Received) <= b.Policy.StaleAfter {
+			n++
+		}
+	}
+	return max(1, n)
+}
+
 // view is all that one host knows. The slice of hosts is shared: the host's own
 // entry is put into it by the caller.
 func (b *Balanced) view(i int) policy.View {
 	h := &b.hosts[i]
 	v := policy.View{
 		Now: b.now(), Self: h.id, Hosts: b.heard, Ledger: h.ledger.Unexpired(b.now()), Utilization: h.use,
-		Conditions: policy.Conditions{Mode: policy.AutoMode, Known: len(b.hosts)},
+		Conditions: policy.Conditions{Mode: policy.AutoMode, Known: len(b.hosts), Fresh: b.fresh},
 	}
 	return v
 }
@@ -282,10 +300,9 @@ func (b *Balanced) view(i int) policy.View {
 // decide lets one host decide, and carries out what it decides.
 func (b *Balanced) decide(i int) {
 	h := &b.hosts[i]
-	heard := b.heard[i]
-	defer func() { b.heard[i] = heard }()
 	own := scratch{heard: b.heard, domains: b.domains}
-	v := b.viewOf(i, &own)
+	v, undo := b.viewOf(i, &own)
+	defer undo()
 	b.domains = own.domains
 	for range b.Attempts {
 		var d policy.Decision
@@ -293,21 +310,19 @@ func (b *Balanced) decide(i int) {
 		if d.Hold != policy.OK {
 			return
 		}
-		refused := false
-		for _, m := range d.Plan {
+		for k, m := range d.Plan {
 			if h.outbound >= b.Policy.MaxOutbound {
 				return
 			}
 			if why := b.ask(i, m); why != policy.OK {
 				h.state = b.Policy.Refused(h.state, b.now(), m, why)
-				refused = true
 				break
+			}
+			if k == len(d.Plan)-1 {
+				return
 			}
 			v = v.Apply(m)
 			v.Ledger = h.ledger
-		}
-		if !refused {
-			return
 		}
 	}
 }
