@@ -45,6 +45,7 @@ type show struct {
 	lab     *lab.Lab
 	daemons map[string]*stage.Daemon
 	ctx     context.Context
+	acted   bool
 }
 
 func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
@@ -56,6 +57,7 @@ func newShow(t *testing.T, o lab.Options, s stage.Settings) *show {
 	}
 	o.Weight = 1 << 15 // guests that get less than they want do not heat their host
 	w := &show{T: t, lab: labtest.Up(t, o), daemons: map[string]*stage.Daemon{}, ctx: ctx}
+	t.Cleanup(func() { w.logsIfFailed(nil) })
 	daemons, err := stage.OnLab(w.lab, binary, s)
 	if err != nil {
 		t.Fatal(err)
@@ -81,16 +83,22 @@ func (w *show) act(name string, f func(w *show)) bool {
 		for host, d := range w.daemons {
 			before[host] = len(d.LogOfAllLives())
 		}
-		t.Cleanup(func() {
-			if !t.Failed() {
-				return
-			}
-			for host, d := range w.daemons {
-				t.Logf("---- virtbalanced on %s\n%s", host, d.LogOfAllLives()[before[host]:])
-			}
-		})
-		f(&show{T: t, lab: w.lab, daemons: w.daemons, ctx: ctx})
+		w.acted = true
+		inner := &show{T: t, lab: w.lab, daemons: w.daemons, ctx: ctx}
+		t.Cleanup(func() { inner.logsIfFailed(before) })
+		f(inner)
 	})
+}
+
+// logsIfFailed shows what the daemons have logged, from an offset for each, unless
+// the acts have shown theirs.
+func (w *show) logsIfFailed(from map[string]int) {
+	if !w.Failed() || w.acted {
+		return
+	}
+	for host, d := range w.daemons {
+		w.Logf("---- virtbalanced on %s\n%s", host, d.LogOfAllLives()[from[host]:])
+	}
 }
 
 // allHearAll waits until the daemons of all hosts with power have heard from

@@ -17,23 +17,32 @@ import (
 // all that they would give. What it has used and promised after each grant is
 // within its receive mark.
 func TestOneCoolHost(t *testing.T) {
-	// Two guests of 28 % of a host each, and what they cost beside their load,
-	// make it hot; the cool host, which is empty, has room for one of them, or for
-	// two where the machine gives its guests less than they want.
+	// Three guests make a host hot; the cool host, which is empty, has room for one
+	// or two of them.
 	const receive = 60
 	w := newShow(t, lab.Options{Hosts: 5, Capacity: 36}, stage.Settings{
 		Policy: "low = 10\nreceive = 60\nstop = 62\nhigh = 65\n",
 	})
 	hot := []string{"h1", "h2", "h3", "h4"}
+	loads := map[*lab.Guest]int{}
 	for _, host := range hot {
-		for _, name := range []string{"a", "b"} {
-			w.guest(host, lab.GuestSpec{Name: name + host, Load: 3, Persistent: true})
+		w.must(w.daemons[host].Client.SetPaused(w.ctx, true))
+		var guests []*lab.Guest
+		for _, name := range []string{"a", "b", "c"} {
+			guests = append(guests, w.guest(host, lab.GuestSpec{Name: name + host, Load: idle, Persistent: true}))
+		}
+		load := loadFor(w, host, 0.7, guests...)
+		for _, g := range guests {
+			loads[g] = load
 		}
 	}
+	for g, load := range loads {
+		on, err := w.lab.RunningOn(w.ctx, g.Name)
+		w.must(err)
+		w.must(g.SetLoad(w.ctx, on, load))
+	}
 	for _, host := range hot {
-		for _, name := range []string{"a", "b"} {
-			w.must(w.lab.Guest(name+host).SetLoad(w.ctx, w.host(host), 10))
-		}
+		w.must(w.daemons[host].Client.SetPaused(w.ctx, false))
 	}
 	moved := func() (n int) {
 		for _, host := range hot {

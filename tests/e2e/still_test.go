@@ -31,7 +31,7 @@ func TestSpike(t *testing.T) {
 	}
 	calmed()
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
-	load := loadFor(w, wellAbove, spiky)
+	load := loadFor(w, "h1", wellAbove, spiky)
 	calmed()
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
 	calm := w.cpu("h1")
