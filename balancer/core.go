@@ -224,6 +224,11 @@ func (c *Core) rejudge(now time.Time) {
 		b := &c.state.Backoffs[i]
 		b.Until = earlier(b.Until, now.Add(p.CooldownMax))
 	}
+	c.state.Quarantines = slices.Clone(c.state.Quarantines)
+	for i := range c.state.Quarantines {
+		q := &c.state.Quarantines[i]
+		q.Last, q.Until = earlier(q.Last, now), earlier(q.Until, now.Add(p.CooldownMax))
+	}
 }
 
 // Decide decides on the newest facts and remembers.

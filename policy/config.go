@@ -86,6 +86,14 @@ type Config struct {
 	// failed move keeps domain and target apart for FailedBackoff x 2^(n-1), at
 	// most CooldownMax.
 	RefusedBackoff, FailedBackoff time.Duration
+	// QuarantineFailures failed moves in a row to one target, of different
+	// domains and no more than QuarantineWindow apart, keep everything from it
+	// for QuarantineTime x 2^n, n counting the failures after that, at most
+	// CooldownMax; zero failures never do. Fewer failures than the breaker's
+	// leave the other targets in use. Longer windows also find targets that fail
+	// now and then; shorter forgive sooner.
+	QuarantineFailures               int
+	QuarantineTime, QuarantineWindow time.Duration
 	// BreakerFailures failed moves in a row stop balancing for BreakerReset;
 	// zero failures never do.
 	BreakerFailures int
@@ -127,6 +135,7 @@ func DefaultConfig() Config {
 		StaleAfter:     60 * time.Second,
 		Quorum:         0.5,
 		RefusedBackoff: 30 * time.Second, FailedBackoff: 10 * time.Minute,
+		QuarantineFailures: 2, QuarantineTime: 30 * time.Minute, QuarantineWindow: 2 * time.Hour,
 		BreakerFailures: 3, BreakerReset: 30 * time.Minute,
 		Bandwidth: 100 * MiB,
 		MaxMoves:  1,
@@ -176,6 +185,8 @@ func (c Config) Validate() error {
 		{"stale_after", c.StaleAfter},
 		{"refused_backoff", c.RefusedBackoff},
 		{"failed_backoff", c.FailedBackoff},
+		{"quarantine", c.QuarantineTime},
+		{"quarantine_window", c.QuarantineWindow},
 		{"breaker_reset", c.BreakerReset},
 	} {
 		fault(d.value <= 0, "policy.%s (%s) must be positive", d.key, d.value)
@@ -186,6 +197,7 @@ func (c Config) Validate() error {
 	fault(c.MaxInbound < 1, "policy.max_inbound (%d) must be at least 1; to take nothing in, cordon the host", c.MaxInbound)
 	fault(c.MaxOutbound < 1, "policy.max_outbound (%d) must be at least 1; to move nothing, set mode = \"dry-run\"", c.MaxOutbound)
 	fault(!(c.Quorum >= 0 && c.Quorum < 1), "policy.quorum (%s) must be within 0..99", percent(c.Quorum))
+	fault(c.QuarantineFailures < 0, "policy.quarantine_failures (%d) must not be negative; 0 puts no host in quarantine", c.QuarantineFailures)
 	fault(c.BreakerFailures < 0, "policy.breaker_failures (%d) must not be negative", c.BreakerFailures)
 	fault(c.Bandwidth <= 0, "policy.bandwidth_mib (%d) must be positive", c.Bandwidth/MiB)
 	fault(c.Spare < 0, "policy.spare (%d) must not be negative", c.Spare)

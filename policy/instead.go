@@ -36,6 +36,8 @@ func (c Change) Text() string {
 		return "were it not cooling down"
 	case c.Key == "policy.failed_backoff":
 		return "without the wait after a refusal or failure"
+	case c.Key == "policy.quarantine":
+		return "were no host in quarantine after failures"
 	default:
 		return "once that has lasted for policy.samples_over samples"
 	}
@@ -145,6 +147,7 @@ func (w world) knobs(id DomainID, step int) []knob {
 		{{Change{Key: "policy.samples_over"}, (*world).lasted}},
 		{{Change{Key: "policy.settle"}, func(w *world) { w.state.SettleUntil = w.view.Now }}},
 		{{Change{Key: "policy.failed_backoff"}, func(w *world) { w.state.Backoffs = nil }}},
+		{{Change{Key: "policy.quarantine"}, func(w *world) { w.state.Quarantines = nil }}},
 		{{Change{Key: "policy.cooldown"}, func(w *world) {
 			w.view.Domains = slices.Clone(w.view.Domains)
 			for i := range w.view.Domains {

@@ -39,7 +39,7 @@ func (c Config) Order(v View, s State, o Order) (Move, Reason) {
 		return Move{}, HostStale
 	}
 	if o.Why == Manual {
-		s.Backoffs = nil
+		s.Backoffs, s.Quarantines = nil, nil
 		if o.ForceLoad {
 			c = c.forced()
 		}

@@ -119,8 +119,8 @@ func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 		return LabelMissing
 	case cand.ruledOut(t.host) != OK:
 		return cand.ruledOut(t.host)
-	case ch.state.backedOff(ch.view.Now, d.ID, t.host.ID):
-		return HostBackoff
+	case ch.state.avoids(ch.view.Now, d.ID, t.host.ID) != OK:
+		return ch.state.avoids(ch.view.Now, d.ID, t.host.ID)
 	case c.returns(ch.why, ch.view.Now, d, t.host.ID):
 		return CameFromThere
 	}

@@ -74,6 +74,7 @@ const (
 	HostMemory
 	HostInboundLimit
 	HostBackoff
+	HostQuarantined
 	HostMakesRoom
 	CameFromThere
 	NoGain
@@ -174,6 +175,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	HostMemory:         {"host_memory", "the host lacks the memory"},
 	HostInboundLimit:   {"host_inbound_limit", "the host takes in as many as it is allowed to"},
 	HostBackoff:        {"host_backoff", "the host refused or failed this a short while ago"},
+	HostQuarantined:    {"host_quarantined", "moves of several domains to the host have failed lately"},
 	HostMakesRoom:      {"host_makes_room", "the host moves something smaller away first"},
 	CameFromThere:      {"came_from_there", "the domain came from there a short while ago"},
 	NoGain:             {"no_gain", "the move would not lower the higher of the two loads enough"},

@@ -25,6 +25,8 @@ type State struct {
 	SettleUntil time.Time `json:"settle_until,omitzero"`
 
 	Backoffs []Backoff `json:"backoffs,omitempty"`
+	// Quarantines are of the hosts to which moves have failed, by ID.
+	Quarantines []Quarantine `json:"quarantines,omitempty"`
 
 	// Emptying is since when the host has found that it could be emptied.
 	Emptying time.Time `json:"emptying,omitzero"`
@@ -65,11 +67,12 @@ func (c Config) Refused(s State, now time.Time, m Move, why Reason) State {
 
 // Finished returns the state after an attempt has ended.
 //
-// An unknown outcome counts as a failure for backing off and for the breaker,
-// and as a move for settling: nobody knows which it was.
+// An unknown outcome counts as a failure for backing off, quarantine and the
+// breaker, and as a move for settling: nobody knows which it was.
 func (c Config) Finished(s State, now time.Time, m Move, o Outcome) State {
 	s.SettleUntil = now.Add(c.Settle)
 	s = c.swapped(s, now, m, o)
+	s = c.tried(s, now, &m, &o)
 	if o.Result == Succeeded {
 		s.Failures, s.BrokenUntil = 0, time.Time{}
 		return s
@@ -137,7 +140,7 @@ func (s State) failures(m Move) int {
 }
 
 // backedOff reports whether the pair is still to be left alone.
-func (s State) backedOff(now time.Time, d DomainID, h HostID) bool {
+func (s *State) backedOff(now time.Time, d DomainID, h HostID) bool {
 	return slices.ContainsFunc(s.Backoffs, func(b Backoff) bool {
 		return b.Domain == d && b.Host == h && now.Before(b.Until)
 	})

@@ -115,7 +115,7 @@ func (c *Config) makeRoom(v View, s State, m *Move) (Debt, bool) {
 		goes := newMove(self, &target{host: &source}, cand, Swap)
 		back := Awaited{From: self.ID, Most: *m.Back, Until: v.Now.Add(swapPatience)}
 		if exchange && cand.sooner(swap) && back.covers(v.Now, &goes) && d.welcomes(&source) && cand.ruledOut(&source) == OK &&
-			!s.backedOff(v.Now, d.ID, source.ID) && !c.returns(Swap, v.Now, d, source.ID) {
+			s.avoids(v.Now, d.ID, source.ID) == OK && !c.returns(Swap, v.Now, d, source.ID) {
 			swap = cand
 		}
 	}
@@ -175,7 +175,7 @@ func (c Config) payDebt(v View, s State, self Host, d Decision) Decision {
 	m, ok := Move{}, false
 	if debt.To == "" {
 		m, ok = c.place(c.without(v, s, debt.Source), cand)
-	} else if to, known := v.Host(debt.To); known && !s.backedOff(v.Now, dom.ID, debt.To) {
+	} else if to, known := v.Host(debt.To); known && s.avoids(v.Now, dom.ID, debt.To) == OK {
 		m = newMove(&self, &target{host: v.counted(&to)}, cand, Swap)
 		ok = c.admitUpTo(c.Marks.Stop, v.Now, v.counted(&to), "", v.Self, m.Booked()) == OK
 	}
@@ -228,7 +228,7 @@ func (c *Config) bestSwap(v *View, s State, hosts []*Host, why Reason, cand *can
 	back := Load{CPU: c.Marks.Stop.of(self.Capacity.CPU), Memory: c.most(self).Memory}.Minus(after)
 	least := MilliCPU(0)
 	for _, h := range hosts {
-		if h == self || !d.welcomes(h) || cand.ruledOut(h) != OK || s.backedOff(v.Now, d.ID, h.ID) || c.returns(why, v.Now, d, h.ID) {
+		if h == self || !d.welcomes(h) || cand.ruledOut(h) != OK || s.avoids(v.Now, d.ID, h.ID) != OK || c.returns(why, v.Now, d, h.ID) {
 			continue
 		}
 		m := newMove(self, &target{host: h}, cand, why)

@@ -142,6 +142,7 @@ var whatToDo = map[policy.Reason]string{
 	policy.HostMemory:         "nothing: what the guest may grow to must fit below `policy.memory_receive`, beside what is promised to others",
 	policy.HostInboundLimit:   "nothing; `policy.max_inbound` allows more at once",
 	policy.HostBackoff:        "nothing: it is asked again after `policy.refused_backoff` or `policy.failed_backoff`; `virtbalance history` says what went wrong",
+	policy.HostQuarantined:    "find out why moves to it fail: `virtbalance history`, [runbook](runbooks/VirtbalanceMigrationsFailing.md). It is tried again after `policy.quarantine`, doubled with each failure; `virtbalance move VM HOST` does not ask, and clears it by succeeding",
 	policy.CameFromThere:      "nothing: `policy.return_window`, against going to and fro; `virtbalance move VM HOST` does not ask",
 	policy.HostMakesRoom:      "nothing: the move is tried again when there is room",
 	policy.NoGain:             "nothing: the target would be nearly as loaded as the source is; `policy.min_gain`",

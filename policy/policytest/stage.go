@@ -29,7 +29,7 @@ func (r *Runner) config(a *args) error {
 	}
 	for key, to := range map[string]*int{
 		"over": &c.SamplesOver, "window": &c.SamplesWindow, "in": &c.MaxInbound, "out": &c.MaxOutbound,
-		"moves": &c.MaxMoves, "breaker": &c.BreakerFailures,
+		"moves": &c.MaxMoves, "breaker": &c.BreakerFailures, "quarantine": &c.QuarantineFailures,
 	} {
 		a.count(key, to)
 	}
