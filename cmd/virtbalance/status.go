@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,12 +22,34 @@ func newStatus(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd, s, status, printStatus)
+			var off []string
+			if len(status.Idle) > 0 && s.format == "table" {
+				if off, err = hostNames(cmd.Context(), s, status.Idle); err != nil {
+					return err
+				}
+			}
+			return show(cmd, s, status, func(w io.Writer, status api.Status) { printStatus(w, status, off) })
 		},
 	}
 }
 
-func printStatus(w io.Writer, s api.Status) {
+// hostNames are the names of hosts, as far as the daemon knows them.
+func hostNames(ctx context.Context, s *settings, ids []policy.HostID) ([]string, error) {
+	hosts, err := s.client().Hosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, h := range hosts {
+		if slices.Contains(ids, h.ID) {
+			names = append(names, h.Name)
+		}
+	}
+	return names, nil
+}
+
+// printStatus prints the status with the names of the hosts that are not needed.
+func printStatus(w io.Writer, s api.Status, off []string) {
 	used := policy.Host{HostFacts: s.Host, HostState: s.State}
 	mode := s.Mode.String()
 	if s.Paused {
@@ -51,6 +75,9 @@ func printStatus(w io.Writer, s api.Status) {
 	})
 	if s.Hold != policy.OK {
 		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
+	}
+	if len(off) > 0 {
+		fmt.Fprintf(w, "Could be powered off (runs nothing, not held in reserve): %s.\n", fold(off))
 	}
 	printRoom(w, s.Room.Headroom, s.Room.HardestName)
 	for _, o := range s.Operations {
