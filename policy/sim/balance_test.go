@@ -158,3 +158,29 @@ func BenchmarkBalancingDay(b *testing.B) {
 		w.Run(sim.NewDaemons(w, sim.BenchmarkOptions(60*time.Second)))
 	}
 }
+
+// TestDaemonsSwap: the first host is too full and nobody has room for any of its
+// VMs. The second gives one of its own to the third, and then has.
+func TestDaemonsSwap(t *testing.T) {
+	for _, swaps := range []bool{true, false} {
+		w := sim.NewFleetOf(flat(7, 1), 3)
+		for i, mips := range []float64{3000, 3000, 3000, 2000, 2500, 2100, 2100} {
+			w.VMs[i].MIPS = mips
+			w.VMs[i].Trace.Use = make([]float64, 6)
+			for k := range w.VMs[i].Trace.Use {
+				w.VMs[i].Trace.Use[k] = 1
+			}
+			w.Place(i, []int{0, 0, 0, 1, 1, 2, 2}[i])
+		}
+		w.Capacity = []float64{10_000, 10_000, 10_000}
+		o := sim.DaemonOptions()
+		o.Policy.Swaps = swaps
+		w.Run(sim.NewDaemons(w, o))
+		if relieved := w.Use(0) < 0.8; relieved != swaps {
+			t.Errorf("swaps %v: the hosts are at %v", swaps, []float64{w.Use(0), w.Use(1), w.Use(2)})
+		}
+		if given := w.VMs[3].Host == 2; given != swaps {
+			t.Errorf("swaps %v: VM 3 is on host %d", swaps, w.VMs[3].Host)
+		}
+	}
+}

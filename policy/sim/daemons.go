@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,7 +151,8 @@ func (b *Balanced) Control(w *World) {
 		}
 	}
 	for i, resting := range b.rest(due) {
-		if !resting {
+		owes := b.hosts[due[i]].state.Debt.Domain != "" // perhaps since a moment ago
+		if !resting || owes {
 			b.decide(due[i])
 		}
 	}
@@ -158,7 +160,7 @@ func (b *Balanced) Control(w *World) {
 
 // rest lets hosts decide, and says which of them have nothing to do. These have
 // decided; nothing that the others do in the same step changes that, for without
-// need of relief nobody looks at promises. In a large fleet they are nearly all,
+// need of relief nobody looks at promises, unless they ask for a swap. In a large fleet they are nearly all,
 // so it is worth doing on all CPUs.
 func (b *Balanced) rest(due []int) []bool {
 	resting := make([]bool, len(due))
@@ -327,16 +329,23 @@ func (b *Balanced) decide(i int) {
 	}
 }
 
-// ask has the target admit the move by its own view, and starts it if it does.
+// ask has the target answer by its own view, and starts the move if it is taken
+// in.
 func (b *Balanced) ask(from int, m policy.Move) policy.Reason {
-	to := hostIndex(m.To)
+	to, vm := hostIndex(m.To), vmIndex(m.Domain)
 	target, source := &b.hosts[to], &b.hosts[from]
+	if b.VMs[vm].Host != from {
+		return policy.SourceGone // since the last sample
+	}
 	tv := b.view(to)
 	tv.Hosts = []policy.Host{target.host}
-	if why := b.Policy.Admit(tv, m); why != policy.OK {
+	if m.Back != nil { // whom else could it give something to?
+		tv, _ = b.viewOf(to, &scratch{heard: slices.Clone(b.told[0])})
+	}
+	var why policy.Reason
+	if why, target.state = b.Policy.Answer(tv, target.state, m); why != policy.OK {
 		return why
 	}
-	vm := vmIndex(m.Domain)
 	g := &b.guests[vm]
 	b.ops++
 	g.move, g.op = m, policy.OpID(fmt.Sprintf("%09d", b.ops))

@@ -39,6 +39,7 @@ func BenchmarkOptions(period time.Duration) Options {
 // DaemonOptions is the daemon's default configuration, as it is installed.
 func DaemonOptions() Options {
 	c := policy.DefaultConfig()
+	c.Swaps, c.ReturnWindow = true, 2*time.Hour
 	c.Bandwidth = policy.Bytes(MigrationBandwidth * 1e6)
 	return Options{
 		Policy: c, TimeConstant: 40 * time.Second, Horizon: 40 * time.Second,

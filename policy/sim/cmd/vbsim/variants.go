@@ -67,8 +67,10 @@ func variantsOfDaemon() []variant {
 	for _, p := range []policy.Preset{policy.ConservativePreset, policy.AggressivePreset} {
 		add("preset "+p.String(), func(o *sim.Options) { o.Policy = o.Policy.With(p) })
 	}
-	for _, hours := range []time.Duration{2, 6} {
+	for _, hours := range []time.Duration{0, 6} {
 		add(fmt.Sprintf("return window %d h", hours), func(o *sim.Options) { o.Policy.ReturnWindow = hours * time.Hour })
 	}
+	add("swaps none", func(o *sim.Options) { o.Policy.Swaps = false })
+	add("swaps none, return window 0 h", func(o *sim.Options) { o.Policy.Swaps, o.Policy.ReturnWindow = false, 0 })
 	return all
 }
