@@ -45,7 +45,7 @@ func TestVanishingVMs(t *testing.T) {
 func TestPackingBeatsThreshold(t *testing.T) {
 	for _, remove := range []bool{true, false} {
 		traces := sim.Synthetic(300, 11)
-		peer := sim.NewDataCenter(traces, remove).Run(&sim.ThresholdMMT{High: 0.8}, false)
+		peer := sim.NewDataCenter(traces, remove).Run(&sim.MMT{Overloaded: sim.Above(0.8)}, false)
 		ours := sim.NewDataCenter(traces, remove).Run(packing(), false)
 		if ours.KWh > peer.KWh || ours.ESV > 0.5*peer.ESV || 2*ours.Migrations > peer.Migrations {
 			t.Errorf("delete %v: %+v\nagainst %+v", remove, ours, peer)

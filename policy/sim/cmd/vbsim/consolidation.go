@@ -26,7 +26,10 @@ func consolidation(w io.Writer, s settings) error {
 			}
 			row("NPA", sim.FirstFit{}, true)
 			row("DVFS", sim.FirstFit{}, false)
-			row("ThrMmt 0.8", &sim.ThresholdMMT{High: 0.8}, false)
+			row("ThrMmt 0.8", &sim.MMT{Overloaded: sim.Above(0.8)}, false)
+			row("IqrMmt 1.5", &sim.MMT{Overloaded: sim.AboveIQR(1.5)}, false)
+			row("MadMmt 2.5", &sim.MMT{Overloaded: sim.AboveMAD(2.5)}, false)
+			row("LrMmt 1.2", &sim.MMT{Overloaded: sim.Predicted(1.2)}, false)
 			row("virtbalance consolidate", newPacking(), false)
 		}
 	}
