@@ -26,7 +26,7 @@ type Consolidated struct {
 	Idle []HostID `json:"idle"`
 }
 
-// Consolidate plans for the fewest hosts. Hosts above Relieve are relieved; then
+// Consolidate plans for the fewest hosts. Broken rules are mended; hosts above Relieve are relieved; then
 // the least loaded hosts are emptied, each wholly or not at all, as long as the
 // others have room for them with Slack to spare. Larger hosts are filled before
 // smaller ones.
@@ -37,6 +37,7 @@ func (p Planner) Consolidate(s Snapshot, how Consolidation) Consolidated {
 	if limit <= 0 {
 		limit = math.MaxInt
 	}
+	b.mend(limit)
 	b.unload(limit, how)
 	b.evacuate(limit, how)
 	plan.After = b.balance()
@@ -94,7 +95,7 @@ func (b *board) fullest(from int, d boardDomain, fill float64, open bool) int {
 	for to := range b.hosts {
 		h := &b.hosts[to]
 		empty := len(h.domains) == 0
-		if to == from || empty && !open || !b.fits(to, d, fill) {
+		if to == from || empty && !open || !b.accepts(to, d, fill) {
 			continue
 		}
 		rank := [3]float64{0, -h.cpu, -h.share()}

@@ -10,10 +10,14 @@ import (
 // for the operator who asks what would be done, and for comparison with other
 // planners. The daemons do not use it; each decides for its own host.
 //
+// What the rules of domains say goes before their load: what breaks a hard rule
+// is moved first, and nothing is moved that the daemons would not move
+// (plannerrules.go, plannermend.go).
+//
 // Invariant: with the moves of earlier steps done and those of a step done in
 // any order, no target is above its limits (see exchange for the one
-// exception, which its own second half ends); and planning again on the result
-// proposes nothing.
+// exception, which its own second half ends) and no move breaks a hard rule; and
+// planning again on the result proposes nothing.
 type Planner struct {
 	Config Config
 	// Spread goes on after no host is above the high mark, until the standard
@@ -62,7 +66,7 @@ func (p Planner) Plan(s Snapshot) FleetPlan {
 	if limit <= 0 {
 		limit = math.MaxInt
 	}
-	b.relieve(limit)
+	b.settle(limit)
 	if p.Spread {
 		b.spread(limit, float64(p.Deviation))
 	}
@@ -70,6 +74,17 @@ func (p Planner) Plan(s Snapshot) FleetPlan {
 	plan.Moves = append(plan.Moves, b.moves...)
 	p.Config.schedule(plan.Moves)
 	return plan
+}
+
+// settle mends broken rules and relieves hosts until neither makes room for the
+// other.
+func (b *board) settle(limit int) {
+	for before := -1; before != len(b.moves); {
+		before = len(b.moves)
+		clear(b.stuck)
+		b.mend(limit)
+		b.relieve(limit)
+	}
 }
 
 // Measure sums up the snapshot as it is.
@@ -114,8 +129,16 @@ type boardHost struct {
 type boardDomain struct {
 	id                DomainID
 	cpu, memory, held float64
-	movable           bool
 	rules             *Rules
+	// movable: it may move for the sake of load; able: for that of a rule, which
+	// in a group that is to gather it has to be cooled down for.
+	movable, able, cooled bool
+	// wishes: it is in a soft group.
+	wishes bool
+	// leaving: it is on its way already.
+	leaving bool
+	// cameFrom is where it must not return to for the sake of load.
+	cameFrom HostID
 }
 
 func (h *boardHost) share() float64 { return h.used / h.cpu }
@@ -133,14 +156,21 @@ func newBoard(c Config, s Snapshot) *board {
 			closed: h.Flags&(Cordoned|Draining|Paused|Blind|Frozen) != 0, labels: h.Labels,
 		}
 	}
+	r := newRuling(c, s)
 	for i := range s.Domains {
 		d := &s.Domains[i]
-		h := &b.hosts[index[d.Host]]
-		h.domains = append(h.domains, boardDomain{
+		bd := boardDomain{
 			id: d.ID, cpu: float64(max(0, d.Demand.CPU+d.Trend)), memory: float64(max(d.Demand.Memory, d.MemoryMax)),
 			held: float64(d.Demand.Memory), rules: &d.Rules,
-			movable: obstruction(&d.Domain) == OK && c.CooledDown(d.History, s.At) && plannable(&d.Rules),
-		})
+			able: able(&d.Domain), cooled: c.CooledDown(d.History, s.At), leaving: d.Obstacle == JobActive,
+			wishes: slices.ContainsFunc(d.Groups, func(m Membership) bool { return m.Soft }),
+		}
+		bd.movable = bd.able && bd.cooled && r.mayMove(d)
+		if c.returns(Overload, s.At, &d.Domain, d.History.From) {
+			bd.cameFrom = d.History.From
+		}
+		h := &b.hosts[index[d.Host]]
+		h.domains = append(h.domains, bd)
 	}
 	for i := range b.hosts {
 		slices.SortFunc(b.hosts[i].domains, func(x, y boardDomain) int { return cmp.Compare(x.id, y.id) })
@@ -154,13 +184,26 @@ func (b *board) fits(to int, d boardDomain, limit float64) bool {
 	return !h.closed && h.permits(d.rules) && h.used+d.cpu <= limit*h.cpu && h.held+d.memory <= float64(b.config.MemoryReceive)*h.memory
 }
 
-// emptiest is the host that would be least loaded with the domain on it; -1 if
-// none may take it.
+// accepts reports whether the domain may move to a host that it fits on.
+func (b *board) accepts(to int, d boardDomain, limit float64) bool {
+	return d.cameFrom != b.hosts[to].id && b.fits(to, d, limit)
+}
+
+// emptiest is, of the hosts that grant the most of the soft wishes of the domain's
+// groups, the one that would be least loaded with it; -1 if none may take it.
 func (b *board) emptiest(from int, d boardDomain, limit float64) int {
-	best, bestShare := -1, math.Inf(1)
+	best, bestShare, fewest := -1, math.Inf(1), 0
 	for to := range b.hosts {
-		if share := (b.hosts[to].used + d.cpu) / b.hosts[to].cpu; to != from && share < bestShare && b.fits(to, d, limit) {
-			best, bestShare = to, share
+		share := (b.hosts[to].used + d.cpu) / b.hosts[to].cpu
+		if to == from || !d.wishes && share >= bestShare || !b.accepts(to, d, limit) {
+			continue
+		}
+		denied := 0
+		if d.wishes {
+			denied = b.hosts[to].denies(&d)
+		}
+		if best < 0 || cmp.Or(cmp.Compare(denied, fewest), cmp.Compare(share, bestShare)) < 0 {
+			best, bestShare, fewest = to, share, denied
 		}
 	}
 	return best
@@ -174,7 +217,7 @@ func (b *board) move(from, domain, to int, why Reason) {
 	source.held -= d.held
 	target.used += d.cpu
 	target.held += d.memory
-	d.held, d.movable = d.memory, false // once is enough
+	d.held, d.movable, d.able = d.memory, false, false // once is enough
 	target.domains = append(target.domains, d)
 	b.moves = append(b.moves, PlannedMove{Domain: d.id, From: source.id, To: target.id, Memory: Bytes(d.memory), Reason: why})
 }

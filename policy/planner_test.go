@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,11 +36,38 @@ func anySnapshot(t *rapid.T) policy.Snapshot {
 	return s
 }
 
+// rule gives labels to hosts and rules to domains.
+func rule(t *rapid.T, s *policy.Snapshot) {
+	for i := range s.Hosts {
+		s.Hosts[i].Labels = anyLabels(t)
+	}
+	for i := range s.Domains {
+		s.Domains[i].Rules = anyRules(t)
+	}
+}
+
+func hasAll(labels, required []string) bool {
+	return !slices.ContainsFunc(required, func(l string) bool { return !slices.Contains(labels, l) })
+}
+
+// apart reports whether a hard rule forbids two domains to be together.
+func apart(a, b []policy.Membership) bool {
+	return slices.ContainsFunc(a, func(m policy.Membership) bool {
+		return m.Rule == policy.AntiAffinity && slices.ContainsFunc(b, func(o policy.Membership) bool {
+			return o.Rule == m.Rule && o.Group == m.Group && !(m.Soft && o.Soft)
+		})
+	})
+}
+
 // TestPlansAreValidAtEveryStep carries out plans step by step, in the worst
 // order: within a step, all arrive before any leaves.
 func TestPlansAreValidAtEveryStep(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := anySnapshot(t)
+		ruled := rapid.Bool().Draw(t, "with rules")
+		if ruled {
+			rule(t, &s)
+		}
 		c := policy.DefaultConfig()
 		c.MaxInbound, c.MaxOutbound = rapid.IntRange(1, 3).Draw(t, "in"), rapid.IntRange(1, 3).Draw(t, "out")
 		p := policy.Planner{Config: c, Spread: rapid.Bool().Draw(t, "spread"), Deviation: 0.02}
@@ -51,8 +79,9 @@ func TestPlansAreValidAtEveryStep(t *testing.T) {
 			load[h.ID], hosts[h.ID] = h.Used, h
 		}
 		domains := map[policy.DomainID]policy.PlacedDomain{}
+		at := map[policy.DomainID]policy.HostID{}
 		for _, d := range s.Domains {
-			domains[d.ID] = d
+			domains[d.ID], at[d.ID] = d, d.Host
 		}
 		last := 0
 		for _, m := range plan.Moves {
@@ -78,6 +107,14 @@ func TestPlansAreValidAtEveryStep(t *testing.T) {
 				if load[m.To].Share(policy.CPU, to) > limit || load[m.To].Share(policy.Memory, to) > c.MemoryReceive {
 					t.Fatalf("step %d: %+v brings the target to %v", step, m, load[m.To])
 				}
+				for id, o := range domains { // those that leave in this step are still there
+					if id != m.Domain && at[id] == m.To && apart(d.Groups, o.Groups) {
+						t.Fatalf("step %d: %+v goes beside %s", step, m, id)
+					}
+				}
+				if !hasAll(hosts[m.To].Labels, d.Requires) {
+					t.Fatalf("step %d: %+v goes where a label is missing", step, m)
+				}
 				if in[m.To] > c.MaxInbound || out[m.From] > c.MaxOutbound {
 					t.Fatalf("step %d has too many migrations at once", step)
 				}
@@ -85,6 +122,7 @@ func TestPlansAreValidAtEveryStep(t *testing.T) {
 			for _, m := range plan.Moves {
 				if m.Step == step {
 					load[m.From] = load[m.From].Minus(domains[m.Domain].Demand)
+					at[m.Domain] = m.To
 				}
 			}
 		}
@@ -103,7 +141,7 @@ func TestPlansAreValidAtEveryStep(t *testing.T) {
 				}
 			}
 		}
-		if plan.After.Max > plan.Before.Max+1e-9 || plan.After.Overloaded > plan.Before.Overloaded {
+		if !ruled && plan.After.Max > plan.Before.Max+1e-9 || plan.After.Overloaded > plan.Before.Overloaded {
 			t.Errorf("from %+v to %+v", plan.Before, plan.After)
 		}
 		if !p.Spread {

@@ -31,7 +31,7 @@ func (b *board) exchange(from, limit int) bool {
 		for _, to := range b.nearest(from, d) {
 			for in, x := range b.hosts[to].domains {
 				p := twoMoves{out: out, to: to, in: in, memory: d.memory + x.memory}
-				if !x.movable || x.cpu >= d.cpu || found && p.memory >= best.memory {
+				if !x.movable || x.rules.Override != NoOverride || x.cpu >= d.cpu || found && p.memory >= best.memory {
 					continue
 				}
 				if p.other = b.takes(from, to, d, x); p.other >= 0 {
@@ -79,7 +79,7 @@ func (b *board) takes(from, to int, d, x boardDomain) int {
 	left := before
 	left.used, left.held = left.used-x.cpu, left.held-x.held
 	b.hosts[to] = left
-	fits := b.fits(to, d, b.ceiling())
+	fits := b.accepts(to, d, b.ceiling())
 	b.hosts[to] = before
 	if !fits {
 		return -1
@@ -94,7 +94,7 @@ func (b *board) takes(from, to int, d, x boardDomain) int {
 	relieved := source
 	relieved.used, relieved.held = relieved.used-d.cpu, relieved.held-d.held
 	b.hosts[from] = relieved
-	back := b.fits(from, x, b.ceiling())
+	back := b.accepts(from, x, b.ceiling())
 	b.hosts[from] = source
 	if back && b.fits(to, d, float64(b.config.Marks.High)) {
 		return from

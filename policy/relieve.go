@@ -42,21 +42,26 @@ func (b *board) give(from, domain int, why Reason) {
 // decide alone; who sees the whole fleet may fill hosts to the stop mark.
 func (b *board) ceiling() float64 { return float64(b.config.Marks.Stop) }
 
-// lightest chooses the fewest domains whose leaving brings the host to its high
+// lightest chooses, of those of the lowest priority that any host can take, the
+// fewest domains whose leaving brings the host to its high
 // mark, at most three, and of equally few those with the least memory for their
-// load; failing that, the largest domain that any host can take. The largest of
-// the choice comes first.
+// load; failing that, the largest of them. The largest of the choice comes first.
 func (b *board) lightest(from int) []int {
 	h := &b.hosts[from]
 	excess := h.used - float64(b.config.Marks.High)*h.cpu
 	var able []int
 	largest := -1
 	for i, d := range h.domains {
-		if d.movable && d.cpu > 0 && b.emptiest(from, d, b.ceiling()) >= 0 {
-			able = append(able, i)
-			if largest < 0 || d.cpu > h.domains[largest].cpu {
-				largest = i
-			}
+		if !d.movable || d.cpu == 0 || len(able) > 0 && d.rules.later(h.domains[able[0]].rules) > 0 ||
+			b.emptiest(from, d, b.ceiling()) < 0 {
+			continue
+		}
+		if len(able) > 0 && d.rules.later(h.domains[able[0]].rules) < 0 {
+			able, largest = able[:0], -1
+		}
+		able = append(able, i)
+		if largest < 0 || d.cpu > h.domains[largest].cpu {
+			largest = i
 		}
 	}
 	if largest < 0 {

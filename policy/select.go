@@ -105,8 +105,13 @@ func (c Config) mending(v *View, self *Host, d *Domain) Reason {
 // contended reports whether somebody on the host waits for a CPU, which is what
 // it takes to move a domain of the highest priority.
 func (c Config) contended(v View) bool {
+	return v.longestWait() >= c.contention()
+}
+
+// contention is how long a domain of a host waits where there is contention.
+func (c Config) contention() Fraction {
 	const worthALook = 0.05 // VMware's mark for "CPU ready" of a vCPU
-	return v.longestWait() >= cmp.Or(c.WaitHigh, worthALook)
+	return cmp.Or(c.WaitHigh, worthALook)
 }
 
 // obstruction is why a domain cannot be moved, whatever for.

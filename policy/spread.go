@@ -18,7 +18,7 @@ func (b *board) spread(limit int, goal float64) {
 					continue
 				}
 				t := target
-				if i == t || !b.fits(t, d, b.ceiling()) {
+				if i == t || !b.accepts(t, d, b.ceiling()) {
 					if t = b.emptiest(i, d, b.ceiling()); t < 0 {
 						continue
 					}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/virtbalance/virtbalance/balancer/config"
 	"github.com/virtbalance/virtbalance/policy"
 	"github.com/virtbalance/virtbalance/policy/sim"
 )
@@ -31,8 +32,9 @@ func planFleet(o fleetOptions) (fleetAnswer, error) {
 	if err != nil {
 		return fleetAnswer{}, err
 	}
-	answer := fleetAnswer{Room: policy.Planner{Config: policy.DefaultConfig()}.Headroom(s)}
-	answer.FleetPlan, err = o.plan(policy.DefaultConfig(), s)
+	c := config.Default().Policy
+	answer := fleetAnswer{Room: policy.Planner{Config: c}.Headroom(s)}
+	answer.FleetPlan, err = o.plan(c, s)
 	return answer, err
 }
 
