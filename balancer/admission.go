@@ -21,6 +21,7 @@ func (c *Core) WouldAdmit(now time.Time, r peer.ReserveRequest) policy.Reason {
 // judge is the answer to a source that asks for room, and what to remember if
 // it is given.
 func (c *Core) judge(now time.Time, r peer.ReserveRequest) (policy.Reason, policy.State) {
+	c.rejudge(now)
 	c.ledger = c.ledger.Unexpired(now)
 	if granted, ok := c.ledger.Find(r.Op); ok {
 		if granted.From != r.Move.From || granted.Domain != r.Move.Domain {
@@ -46,12 +47,15 @@ func (c *Core) Admit(now time.Time, r peer.ReserveRequest) policy.Reason {
 	if _, ok := c.ledger.Find(r.Op); ok {
 		return policy.OK
 	}
-	c.ledger = c.ledger.With(policy.Reservation{
+	promise := policy.Reservation{
 		Op: r.Op, Domain: r.Move.Domain, From: r.Move.From, To: r.Move.To,
 		Load: r.Move.Booked(), Groups: r.Move.Groups,
 		Phase: policy.Reserved, Granted: now, Expires: now.Add(c.tuning.ReserveTTL),
-	})
-	c.arriving[r.Op] = arrival{domain: r.Move.Domain, from: r.Move.From, handoff: r.Handoff, heard: now}
+	}
+	c.ledger = c.ledger.With(promise)
+	c.arriving[r.Op] = arrival{
+		domain: r.Move.Domain, from: r.Move.From, handoff: r.Handoff, promise: promise, heard: now,
+	}
 	return policy.OK
 }
 
@@ -83,6 +87,7 @@ func (c *Core) Self(now time.Time) policy.Host {
 
 // Renew keeps a promise alive; false if there is none for who asks.
 func (c *Core) Renew(now time.Time, from policy.HostID, op policy.OpID) bool {
+	c.rejudge(now)
 	c.ledger = c.ledger.Unexpired(now)
 	r, ok := c.ledger.Find(op)
 	if !ok || r.From != from {

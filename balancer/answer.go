@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/peer"
@@ -10,7 +11,8 @@ import (
 
 // Reserve answers a source that asks for room. The checks of the hypervisor
 // take time and are made first, outside the owner; the room is looked at and
-// booked in one step after them, so two sources never get the same room.
+// booked in one step after them, so two sources never get the same room. Last of
+// all comes a look for those whose promises have ended in silence.
 func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
 	var reply peer.ReserveReply
 	var why policy.Reason
@@ -18,6 +20,9 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 	err := b.ask(ctx, func(c *Core) { why = c.WouldAdmit(time.Now(), r) })
 	if err == nil && why == policy.OK {
 		why, detail = b.o.Hypervisor.Preflight(ctx, r.Description)
+	}
+	if err == nil && why == policy.OK {
+		why, detail, err = b.lookForLapsed(ctx)
 	}
 	if err == nil {
 		err = b.ask(ctx, func(c *Core) {
@@ -40,6 +45,25 @@ func (b *Balancer) Reserve(ctx context.Context, _ policy.HostID, r peer.ReserveR
 		"answer", reply.Reason.String(), "detail", reply.Detail,
 		"cpu", reply.Host.Utilization(policy.CPU).String(), "memory", reply.Host.Utilization(policy.Memory).String())
 	return reply
+}
+
+// lookForLapsed asks the hypervisor for the domains that may still come though
+// their promises have ended: the last sample may be too old to show them.
+func (b *Balancer) lookForLapsed(ctx context.Context) (why policy.Reason, detail string, err error) {
+	var lapsed []policy.DomainID
+	if err := b.ask(ctx, func(c *Core) { lapsed = c.Lapsed(time.Now()) }); err != nil {
+		return policy.OK, "", err
+	}
+	for _, id := range lapsed {
+		p, err := b.o.Hypervisor.Locate(ctx, id)
+		if err != nil || !p.Known {
+			return policy.PreflightFailed, fmt.Sprintf("whether domain %s is on its way here: %v", id, err), nil
+		}
+		if err := b.ask(ctx, func(c *Core) { c.Found(time.Now(), id, p) }); err != nil {
+			return policy.OK, "", err
+		}
+	}
+	return policy.OK, "", nil
 }
 
 // Renew keeps a promise alive; false if there is none for who asks.

@@ -86,6 +86,58 @@ func (c *Core) reconcile(now time.Time) {
 			c.settle(now, r)
 		}
 	}
+	for _, id := range c.Lapsed(now) {
+		if d, ok := c.counters(id); ok {
+			c.Found(now, id, policy.Presence{Known: true, Active: true, State: d.State, Job: d.Job})
+		}
+	}
+}
+
+// Lapsed are the domains that may come, or have come, though the promises to them
+// have ended in silence. Room that is given to another is given beside them, so
+// they are looked for first.
+func (c *Core) Lapsed(now time.Time) []policy.DomainID {
+	c.rejudge(now)
+	c.ledger = c.ledger.Unexpired(now)
+	var lapsed []policy.DomainID
+	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
+		a := c.arriving[op]
+		_, promised := c.ledger.Find(op)
+		d, here := c.counters(a.domain)
+		if !promised && (!here || d.Job == policy.MigratingIn || a.since.IsZero()) && !slices.Contains(lapsed, a.domain) {
+			lapsed = append(lapsed, a.domain)
+		}
+	}
+	return lapsed
+}
+
+// Found takes in where the hypervisor says that a domain is of which Lapsed has
+// told: a promise to one that is coming holds again, one to a domain that has
+// come holds until its load is measured.
+func (c *Core) Found(now time.Time, id policy.DomainID, p policy.Presence) {
+	coming := p.Active && p.Job == policy.MigratingIn
+	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
+		a := c.arriving[op]
+		if _, promised := c.ledger.Find(op); promised || a.domain != id || a.promise.Load == (policy.Load{}) {
+			continue
+		}
+		switch {
+		case coming:
+			c.revive(now, a.promise)
+		case p.Running() && a.since.IsZero():
+			c.settle(now, a.promise)
+		default:
+			continue
+		}
+		return // the domain comes once, whatever was asked for it
+	}
+}
+
+// revive has a promise hold again for a TTL, for its domain is on its way.
+func (c *Core) revive(now time.Time, r policy.Reservation) {
+	r.Phase = policy.Migrating
+	r.Expires = now.Add(c.tuning.ReserveTTL)
+	c.ledger = c.ledger.With(r)
 }
 
 // fade takes from the promises to domains that have arrived what the estimator

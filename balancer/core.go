@@ -79,6 +79,9 @@ type Tuning struct {
 type Promise struct {
 	Reservation policy.Reservation `json:"reservation"`
 	Handoff     hypervisor.Handoff `json:"handoff"`
+	// Lapsed: the promise has ended and holds no load, but the domain may come all
+	// the same.
+	Lapsed bool `json:"lapsed,omitempty"`
 }
 
 // arrival is what is to be finished on one domain.
@@ -86,6 +89,8 @@ type arrival struct {
 	domain  policy.DomainID
 	from    policy.HostID
 	handoff hypervisor.Handoff
+	// promise is what was booked; zero if an earlier life did not write it down.
+	promise policy.Reservation
 	// heard is when this life last heard of it; zero is not yet.
 	heard time.Time
 	// since is when it was first seen to run here.
@@ -125,10 +130,10 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 	c.facts.Labels = c.labels.apply(c.configured)
 	for _, p := range m.Promises {
 		r := p.Reservation
-		if r.Load != (policy.Load{}) {
+		if r.Load != (policy.Load{}) && !p.Lapsed {
 			c.ledger = c.ledger.With(r)
 		}
-		c.arriving[r.Op] = arrival{domain: r.Domain, from: r.From, handoff: p.Handoff}
+		c.arriving[r.Op] = arrival{domain: r.Domain, from: r.From, handoff: p.Handoff, promise: r}
 	}
 	return c
 }
@@ -153,10 +158,13 @@ func (c *Core) Memory() Memory {
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
 		r, ok := c.ledger.Find(op)
-		if !ok || r.Phase == policy.SettlingIn { // then the new life will measure it
+		switch {
+		case !ok:
+			r = a.promise
+		case r.Phase == policy.SettlingIn: // the new life will measure it
 			r = policy.Reservation{Op: op, Domain: a.domain, From: a.from, To: c.facts.ID}
 		}
-		m.Promises = append(m.Promises, Promise{r, a.handoff})
+		m.Promises = append(m.Promises, Promise{r, a.handoff, !ok})
 	}
 	return m
 }
@@ -203,7 +211,8 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 
 // rejudge bounds, once, the times that an earlier life wrote down: its clock may
 // have been ahead of ours, and no wait is longer from now than it was when it
-// began.
+// began. Or behind: what was promised is promised for a TTL from now, whatever
+// the clock says.
 func (c *Core) rejudge(now time.Time) {
 	if c.remembered {
 		return
@@ -211,7 +220,7 @@ func (c *Core) rejudge(now time.Time) {
 	c.remembered = true
 	p := c.tuning.Policy
 	for _, r := range c.ledger {
-		r.Expires = earlier(r.Expires, now.Add(c.tuning.ReserveTTL))
+		r.Expires = now.Add(c.tuning.ReserveTTL)
 		c.ledger = c.ledger.With(r)
 	}
 	c.state.SettleUntil = earlier(c.state.SettleUntil, now.Add(p.Settle))

@@ -366,3 +366,99 @@ func TestRevoke(t *testing.T) {
 		}
 	}
 }
+
+// TestLapsedPromise: over a network so slow that a promise was not renewed, the
+// domain comes after its promise has ended. A look right before the next grant
+// finds it, though no sample has shown it yet.
+func TestLapsedPromise(t *testing.T) {
+	first, second := requestFor("op1", 1000, policy.GiB), requestFor("op2", 1000, policy.GiB)
+	coming := policy.Presence{Known: true, Active: true, State: policy.StatePaused, Job: policy.MigratingIn}
+	arrived := policy.Presence{Known: true, Active: true, State: policy.StateRunning}
+	for _, tt := range []struct {
+		name     string
+		found    policy.Presence
+		want     policy.Reason
+		inbound  int
+		promised policy.MilliCPU
+	}{
+		{"is not coming", policy.Presence{Known: true}, policy.OK, 1, 1000},
+		{"is coming", coming, policy.HostInboundLimit, 1, 1000},
+		{"has come", arrived, policy.OK, 1, 2000},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, now := coreOn("target", 0.2)
+			c.tuning.Policy.MaxInbound = 1
+			if why := c.Admit(now, first); why != policy.OK {
+				t.Fatal(why)
+			}
+			if lapsed := c.Lapsed(now); len(lapsed) != 0 {
+				t.Fatalf("lapsed at once: %s", lapsed)
+			}
+			now = now.Add(30 * time.Second) // no sample since
+			lapsed := c.Lapsed(now)
+			if len(lapsed) != 1 || lapsed[0] != first.Move.Domain {
+				t.Fatalf("lapsed: %s", lapsed)
+			}
+			c.Found(now, lapsed[0], tt.found)
+			if why := c.Admit(now, second); why != tt.want {
+				t.Errorf("the next is answered %s, want %s", why, tt.want)
+			}
+			if s := c.HostState(now); s.Inbound != tt.inbound || s.Promised.CPU != tt.promised {
+				t.Errorf("%d inbound, %d promised; want %d and %d", s.Inbound, s.Promised.CPU, tt.inbound, tt.promised)
+			}
+		})
+	}
+}
+
+// TestSampleRevivesPromise: a domain whose promise ended long ago holds its room
+// again as soon as a sample shows it on its way, also after a restart.
+func TestSampleRevivesPromise(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	c, now := coreOn("target", 0.5)
+	if why := c.Admit(now, r); why != policy.OK {
+		t.Fatal(why)
+	}
+	now = feed(c, now, 0.5, 12)
+	if p := c.HostState(now).Promised; p != (policy.Load{}) {
+		t.Fatalf("promised %+v after silence", p)
+	}
+	coming := domainCounters(r.Move.Domain)
+	coming.State, coming.Job = policy.StatePaused, policy.MigratingIn
+	next := NewCore(c.facts, testTuning(), c.Memory())
+	for _, c := range []*Core{c, next} {
+		if now := feed(c, now, 0.5, 1, coming); c.HostState(now).Promised.CPU != 1000 {
+			t.Errorf("promised %+v while it is on its way", c.HostState(now).Promised)
+		}
+	}
+}
+
+// TestRestartWithClockAhead: a daemon that was restarted does not know how long it
+// was away; a promise holds for a TTL from then.
+func TestRestartWithClockAhead(t *testing.T) {
+	before, now := coreOn("target", 0.2)
+	before.tuning.Policy.MaxInbound = 1
+	if why := before.Admit(now, requestFor("op1", 1000, policy.GiB)); why != policy.OK {
+		t.Fatal(why)
+	}
+	c := NewCore(before.facts, before.tuning, before.Memory())
+	now = feed(c, now.Add(time.Hour), 0.2, 2)
+	if why := c.Admit(now, requestFor("op2", 1000, policy.GiB)); why != policy.HostInboundLimit {
+		t.Errorf("the next is answered %s, want %s", why, policy.HostInboundLimit)
+	}
+	now = feed(c, now, 0.2, 2)
+	if why := c.Admit(now, requestFor("op2", 1000, policy.GiB)); why != policy.OK {
+		t.Errorf("a TTL later it is answered %s", why)
+	}
+}
+
+// TestReserveTimeout: whatever promise an answer in time brings, its first renewal
+// is due before it ends.
+func TestReserveTimeout(t *testing.T) {
+	for _, ttl := range []time.Duration{5 * time.Second, 30 * time.Second, 10 * time.Minute} {
+		o := operation.Operation{Move: policy.Move{Domain: "vm"}, Begun: testStart.Add(ReserveTimeout(ttl))}
+		v := NewVigil(o.Begun, o, TransferOptions{DeadlineFactor: 4, DeadlineMin: time.Hour}, ttl)
+		if asked := testStart; v.Next().After(asked.Add(ttl)) {
+			t.Errorf("a promise of %s, asked for at %s, is first renewed at %s", ttl, asked, v.Next())
+		}
+	}
+}

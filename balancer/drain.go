@@ -35,8 +35,11 @@ func (b *Balancer) Drain(ctx context.Context, q api.DrainQuery) (api.Drain, erro
 // foresee asks the targets of the moves ahead for their pre-flight checks, and
 // looks ahead anew without those that would refuse, until nobody does.
 func (b *Balancer) foresee(ctx context.Context, g glance, ahead policy.Decision) policy.Decision {
-	const rounds = 8
-	ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+	const (
+		rounds         = 8
+		foreseeTimeout = 30 * time.Second
+	)
+	ctx, cancel := context.WithTimeout(ctx, foreseeTimeout)
 	defer cancel()
 	asked := map[policy.DomainID][]policy.HostID{}
 	for range rounds {

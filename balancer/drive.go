@@ -15,11 +15,18 @@ import (
 // How long one question may take.
 const (
 	describeTimeout = 15 * time.Second
-	reserveTimeout  = 30 * time.Second // the target runs its pre-flight checks meanwhile
 	locateTimeout   = 10 * time.Second
 	tellTimeout     = 30 * time.Second
 	abortTimeout    = 10 * time.Second
 )
+
+// ReserveTimeout is how long a source waits for a promise that lives for ttl, the
+// target's pre-flight checks included. It does not know when within that time the
+// promise was given, so it takes it for as old as its question: of an answer that
+// comes later than this the promise might end before it is first renewed.
+func ReserveTimeout(ttl time.Duration) time.Duration {
+	return min(30*time.Second, ttl-ttl/renewals)
+}
 
 // drive carries one operation out: action, answer, next. What the operation
 // does and why is said by package operation; here it only happens.
@@ -85,7 +92,7 @@ func (b *Balancer) perform(ctx context.Context, o operation.Operation, a operati
 		return operation.Described{Description: d, Handoff: b.handoff(ctx, o.Move, d.Autostart), Err: err}
 
 	case operation.Reserve:
-		ctx, cancel := context.WithTimeout(ctx, reserveTimeout)
+		ctx, cancel := context.WithTimeout(ctx, ReserveTimeout(b.tuning.Load().ReserveTTL))
 		defer cancel()
 		reply, err := b.o.Peers.Reserve(ctx, o.Target, peer.ReserveRequest{
 			Op: o.ID, Move: o.Move, Description: o.Description, Handoff: o.Handoff,
@@ -164,7 +171,7 @@ func (b *Balancer) attend(ctx context.Context, o operation.Operation, migrate fu
 		}
 		if renew {
 			attending.Go(func() {
-				ctx, cancel := context.WithTimeout(ctx, ttl/3)
+				ctx, cancel := context.WithTimeout(ctx, ttl/renewals)
 				defer cancel()
 				if err := b.o.Peers.Renew(ctx, o.Target, o.Move.To, o.ID); err != nil {
 					b.log.Debug("promise not renewed", "op", o.ID, "err", err)

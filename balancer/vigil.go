@@ -16,12 +16,15 @@ type Vigil struct {
 	late                   bool
 }
 
+// renewals is how often a promise is renewed in its TTL: two may be lost.
+const renewals = 3
+
 // NewVigil begins to attend an operation whose migration runs.
 func NewVigil(now time.Time, o operation.Operation, t TransferOptions, ttl time.Duration) Vigil {
 	return Vigil{
 		abort:      now.Add(max(0, t.deadline(o.Move)-now.Sub(o.Begun))),
-		renew:      now.Add(ttl / 3),
-		abortEvery: max(t.DeadlineMin, time.Second), renewEvery: ttl / 3,
+		renew:      now.Add(ttl / renewals),
+		abortEvery: max(t.DeadlineMin, time.Second), renewEvery: ttl / renewals,
 	}
 }
 

@@ -18,6 +18,12 @@ func (s *Sim) kinds() []func() {
 		s.migrateByHand, s.migrateByHand, s.shutDown, s.disturbGuest, s.spoilMigration, s.spoilMigration,
 		s.blindHost, s.pauseDaemon,
 	}
+	if s.o.Scenario.Deaf {
+		all = []func(){
+			s.degrade, s.degrade, s.isolate, s.pullCable, s.killDaemon,
+			func() { s.breakLibvirt(fake.LibvirtDown) }, func() { s.breakLibvirt(fake.LibvirtHang) },
+		}
+	}
 	var some []func()
 	for _, kind := range all {
 		if s.rng.IntN(5) < 3 {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer"
@@ -30,6 +32,7 @@ type checker struct {
 
 // record is one operation as the world sees it, in true time.
 type record struct {
+	id       policy.OpID
 	from, to *host
 	domain   policy.DomainID
 	opened   time.Time
@@ -41,6 +44,10 @@ type record struct {
 	split bool
 	// heard is when the target last heard of the operation.
 	heard time.Time
+	// lapsed are the operations whose migrations had been asked for, of which the
+	// target had heard nothing for a TTL, and of which nothing was to be seen when
+	// it gave this one its promise: silence frees room.
+	lapsed map[policy.OpID]bool
 	// settling is since when this life of the target has counted the domain as
 	// arrived.
 	settling time.Time
@@ -59,7 +66,7 @@ func (c *checker) now() time.Time { return c.s.world.Now() }
 func (c *checker) record(o policy.OpID, m policy.Move) *record {
 	r := c.ops[o]
 	if r == nil {
-		r = &record{from: c.s.byID[m.From], to: c.s.byID[m.To], domain: m.Domain, opened: c.now()}
+		r = &record{id: o, from: c.s.byID[m.From], to: c.s.byID[m.To], domain: m.Domain, opened: c.now()}
 		c.ops[o] = r
 	}
 	return r
@@ -117,11 +124,33 @@ func (c *checker) granted(h *host, q peer.ReserveRequest, reply peer.ReserveRepl
 	if cpu > receive || memory > limits.MemoryReceive || reply.Host.Inbound > limits.MaxInbound {
 		c.s.violate("%s grants %s and is then at cpu %s, memory %s, %d inbound", h.name, short(q.Op), cpu, memory, reply.Host.Inbound)
 	}
+	c.overlooked(h, r)
 	if c.s.o.Scenario.Overloaded > 0 {
 		c.crest(h, q.Move)
 	}
 	if reply.Host.Flags.Has(policy.Blind) {
 		c.s.violate("%s grants %s and does not know its own load", h.name, short(q.Op))
+	}
+}
+
+// overlooked: whoever is on the way to a host is known to it when it gives a
+// promise, though the promise it had given to that one has ended.
+func (c *checker) overlooked(h *host, granted *record) {
+	ledger := h.core.View(h.clock(), h.fleet()).Ledger
+	coming := map[policy.OpID]bool{}
+	for _, other := range c.running() {
+		coming[other.id] = h.hosts(other.domain, policy.MigratingIn)
+	}
+	granted.lapsed = map[policy.OpID]bool{}
+	for _, id := range slices.Sorted(maps.Keys(c.ops)) {
+		other := c.ops[id]
+		if _, promised := ledger.Find(id); promised || other.to != h || other.begun.IsZero() {
+			continue
+		}
+		if coming[id] {
+			c.s.violate("%s grants %s and overlooks %s, which is on its way", h.name, short(granted.id), short(id))
+		}
+		granted.lapsed[id] = c.now().Sub(other.heard) >= c.s.tune.ReserveTTL
 	}
 }
 
@@ -173,7 +202,11 @@ func (c *checker) begin(h *host, o operation.Operation) {
 		// One whose half on the target is gone will not arrive.
 		connecting := c.now().Sub(other.begun) < time.Second
 		if other.to == r.to && (connecting || other.to.hosts(other.domain, policy.MigratingIn)) {
-			in++
+			if r.lapsed[other.id] {
+				c.s.r.Late++
+			} else {
+				in++
+			}
 		}
 		if other.from == h {
 			out++

@@ -44,6 +44,9 @@ func TestStorm(t *testing.T) {
 			}
 		}
 		sum.Add(r)
+		if done := int(i) + 1; done%5000 == 0 {
+			t.Logf("%d seeds from %d in %s, %d with a violation: %s", done, *first, time.Since(began).Round(time.Second), bad, sum)
+		}
 	}
 	t.Logf("%d seeds in %s: %s", *seeds, time.Since(began).Round(time.Second), sum)
 }
@@ -74,7 +77,7 @@ func TestPlantedBugs(t *testing.T) {
 		find string
 	}{
 		{"skipped sync", disaster.SkippedSync, "is not durable"},
-		{"double grant", disaster.DoubleGrant, "which already takes"},
+		{"double grant", disaster.DoubleGrant, "which is on its way"},
 		{"act on unknown", disaster.ActOnUnknown, "the outcome of"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,4 +127,22 @@ func TestStampede(t *testing.T) {
 		}
 		t.Logf("seed %d: %s; the cool host came to %.3f of its CPU at most", *first+i, r, r.Crest)
 	}
+}
+
+// TestSilence: a promise that has ended in silence is not given to another while
+// what it was given for is on its way.
+func TestSilence(t *testing.T) {
+	if *seed > 0 {
+		disaster.Run(disaster.Options{Seed: *seed, Scenario: disaster.Silence(), Trace: os.Stdout})
+		return
+	}
+	var sum disaster.Result
+	for i := range uint64(*seeds / 10) {
+		r := disaster.Run(disaster.Options{Seed: *first + i, Scenario: disaster.Silence()})
+		if r.Violation != "" {
+			t.Errorf("seed %d: %s\n%s", *first+i, r.Violation, strings.Join(r.Last, "\n"))
+		}
+		sum.Add(r)
+	}
+	t.Log(sum)
 }

@@ -15,9 +15,8 @@ import (
 
 // What the daemon waits for an answer.
 const (
-	reserveTimeout = 30 * time.Second
-	locateTimeout  = 10 * time.Second
-	tellTimeout    = 30 * time.Second
+	locateTimeout = 10 * time.Second
+	tellTimeout   = 30 * time.Second
 )
 
 // driver carries one operation out, as Balancer.drive does: action, answer,
@@ -84,7 +83,7 @@ func (d *driver) perform() {
 
 	case operation.Reserve:
 		r := peer.ReserveRequest{Op: o.ID, Move: o.Move, Description: o.Description, Handoff: o.Handoff}
-		d.ask(reserveTimeout, func(t *host, done func(any)) { t.reserve(r, done) }, func(x any, err error) {
+		d.ask(balancer.ReserveTimeout(s.tune.ReserveTTL), func(t *host, done func(any)) { t.reserve(r, done) }, func(x any, err error) {
 			reply, _ := x.(peer.ReserveReply)
 			d.answer(operation.Answered{Reply: reply, Err: err})
 		})

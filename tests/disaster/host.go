@@ -232,6 +232,13 @@ func (h *host) reserve(r peer.ReserveRequest, done func(any)) {
 	}
 	h.later(h.s.latency(), func() {
 		why, detail = h.hv.Preflight(context.Background(), r.Description)
+		for _, id := range h.core.Lapsed(h.clock()) {
+			p := h.locate(id)
+			if why == policy.OK && !p.Known {
+				why, detail = policy.PreflightFailed, "a domain that may be on its way is not located"
+			}
+			h.core.Found(h.clock(), id, p)
+		}
 		answer()
 	})
 }

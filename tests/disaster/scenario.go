@@ -22,11 +22,20 @@ type Scenario struct {
 	Disasters, Calm time.Duration
 	// Rested is for how long at the end nothing may have moved.
 	Rested time.Duration
+	// Deaf has only such disasters strike as keep the word of a migration from
+	// its target, and no load change: promises end while what they were given for
+	// still comes.
+	Deaf bool
 }
 
 // Storm is the scenario of the seeds: everything goes wrong.
 func Storm() Scenario {
 	return Scenario{Hosts: 10, Domains: 34, Disasters: 10 * time.Minute, Calm: 6 * time.Minute}
+}
+
+// Silence is a cluster of few targets whose hosts hardly hear of one another.
+func Silence() Scenario {
+	return Scenario{Hosts: 6, Domains: 24, Disasters: 10 * time.Minute, Calm: 6 * time.Minute, Deaf: true}
 }
 
 // ConstantLoad is a cluster in which nothing breaks and no load changes.

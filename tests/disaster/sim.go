@@ -50,6 +50,9 @@ type Result struct {
 	Begun, Succeeded, Failed, Opened int
 	Unknown                          int // operations left for a person
 	Refused                          int
+	// Late counts migrations that began beside one that came after its promise had
+	// ended, and after its place had been given away.
+	Late int
 	// Swaps counts requests for room that offered something in exchange.
 	Swaps int
 	// Crest is the highest share of its CPU that a target was in truth committed
@@ -221,6 +224,7 @@ func (r *Result) Add(other Result) {
 	r.Succeeded += other.Succeeded
 	r.Failed += other.Failed
 	r.Refused += other.Refused
+	r.Late += other.Late
 	r.Swaps += other.Swaps
 	r.Unknown += other.Unknown
 	r.Crest = max(r.Crest, other.Crest)
@@ -228,6 +232,6 @@ func (r *Result) Add(other Result) {
 
 // String is for people.
 func (r Result) String() string {
-	return fmt.Sprintf("%d events, %d disasters, %d crashes, %d operations (%d migrations begun, %d refusals, %d swaps, %d succeeded, %d failed, %d left for a person)",
-		r.Events, r.Disasters, r.Crashes, r.Opened, r.Begun, r.Refused, r.Swaps, r.Succeeded, r.Failed, r.Unknown)
+	return fmt.Sprintf("%d events, %d disasters, %d crashes, %d operations (%d migrations begun, %d refusals, %d swaps, %d succeeded, %d failed, %d left for a person, %d beside a late one)",
+		r.Events, r.Disasters, r.Crashes, r.Opened, r.Begun, r.Refused, r.Swaps, r.Succeeded, r.Failed, r.Unknown, r.Late)
 }
