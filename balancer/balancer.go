@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -50,6 +51,9 @@ type Balancer struct {
 	ticked atomicTime
 	// lastLogged is what the last decision looked like in the log.
 	lastLogged string
+	// lastShadow is how the shadow disagreed last.
+	lastShadow policy.Disagreement
+	recorder   recorder
 	// remembering is held from asking for the memory until it is on disk, so
 	// that an older one never replaces a newer.
 	remembering sync.Mutex
@@ -76,6 +80,7 @@ func New(o Options) (*Balancer, error) {
 		hurry:     make(chan struct{}, 1),
 		started:   time.Now(),
 		memory:    &MemoryKeeper{Disk: directory(o.StateDir)},
+		recorder:  recorder{dir: filepath.Join(o.StateDir, recordDir)},
 	}
 	b.tuning.Store(&o.Tuning)
 	return b, nil
@@ -198,7 +203,10 @@ func (b *Balancer) tick(ctx context.Context) error {
 	b.o.Observer.Room(b.headroom(view, decision).Headroom)
 	b.o.Observer.JournalOpen(len(b.o.Journal.Open()))
 	b.o.Observer.Decided(decision)
+	b.o.Observer.Shadowed(turn.Shadow.Disagreement)
 	b.logDecision(decision, view.Hosts[0])
+	b.logShadow(turn.Shadow)
+	b.keep(view, decision)
 	b.timeline.observe(view.Now, view.Hosts, b.tuning.Load().Policy.StaleAfter)
 	b.decisions.observe(view.Now, decision, view.Hosts[0], names(view))
 

@@ -52,6 +52,7 @@ type Core struct {
 	// clock.
 	remembered bool
 	decision   policy.Decision
+	shadow     Shadow
 	closed     closed
 	// heard is what the last decision knew of the others.
 	heard Fleet
@@ -61,6 +62,10 @@ type Core struct {
 // while it runs.
 type Tuning struct {
 	Policy policy.Config
+	// Shadow decides beside Policy, for comparison only; nil is no shadow.
+	Shadow *policy.Config
+	// Record is whether what decisions rest on is kept, for replay.
+	Record bool
 	Mode   policy.Mode
 	// Windows are when load-driven moves may begin, and in which mode.
 	Windows policy.Windows
@@ -140,7 +145,7 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 
 // Retune applies a changed configuration.
 func (c *Core) Retune(t Tuning) {
-	c.tuning, c.closed = t, closed{}
+	c.tuning, c.closed, c.shadow = t, closed{}, Shadow{}
 	c.estimator.TimeConstant, c.estimator.Horizon = t.TimeConstant, t.Horizon
 }
 
@@ -243,7 +248,9 @@ func (c *Core) rejudge(now time.Time) {
 // Decide decides on the newest facts and remembers.
 func (c *Core) Decide(now time.Time, fleet Fleet) policy.Decision {
 	c.heard = fleet
-	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(c.View(now, fleet), c.state)
+	v, was := c.View(now, fleet), c.state
+	c.decision, c.state = policy.Policy{Config: c.tuning.Policy}.Decide(v, was)
+	c.shadow = c.shadow.decided(c.tuning.Shadow, v, was, c.decision)
 	return c.decision
 }
 
@@ -259,6 +266,7 @@ type Facts struct {
 type Turn struct {
 	Arrived  []Arrived
 	Decision policy.Decision
+	Shadow   Shadow
 	// View is what was decided on.
 	View policy.View
 }
@@ -270,6 +278,7 @@ func (c *Core) Turn(now time.Time, f Facts) Turn {
 	return Turn{
 		Arrived:  arrived,
 		Decision: c.Decide(now, f.Fleet),
+		Shadow:   c.shadow,
 		View:     c.View(now, f.Fleet),
 	}
 }

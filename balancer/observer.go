@@ -11,6 +11,8 @@ import (
 type Observer interface {
 	Sampled(took time.Duration, err error, host policy.Host, marks policy.Marks, domains []policy.Domain)
 	Decided(d policy.Decision)
+	// Shadowed is told how a shadow disagrees; empty if there is none.
+	Shadowed(how policy.Disagreement)
 	// Asked is told each answer that this host gave to a request for room.
 	Asked(why policy.Reason)
 	Promised(l policy.Ledger)

@@ -13,6 +13,7 @@ import (
 type glance struct {
 	view       policy.View
 	decision   policy.Decision
+	shadow     Shadow
 	state      policy.State
 	operations []operation.Operation
 	paused     bool
@@ -22,7 +23,7 @@ func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
 	fleet := b.fleet()
 	err = b.ask(ctx, func(c *Core) {
 		g.view = c.View(time.Now(), fleet)
-		g.decision, g.state = c.decision, c.state
+		g.decision, g.shadow, g.state = c.decision, c.shadow, c.state
 		g.operations = c.Operations()
 		g.paused = c.paused
 	})
@@ -104,10 +105,14 @@ func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
 // would not.
 func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	g, err := b.glance(ctx)
-	return api.Plan{
+	plan := api.Plan{
 		Decision: g.decision, HoldText: g.decision.HoldText(), HostNames: names(g.view),
 		Room: b.headroom(g.view, g.decision),
-	}, err
+	}
+	if s := g.shadow; s.Disagreement != "" {
+		plan.Shadow = &api.Shadow{Decision: s.Decision, HoldText: s.Decision.HoldText(), Disagreement: s.Disagreement}
+	}
+	return plan, err
 }
 
 // headroom is what the fleet has room for: for what nobody took, if that was so,

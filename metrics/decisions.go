@@ -9,6 +9,7 @@ import (
 // Decisions is what the policy decided, and why not something else.
 type Decisions struct {
 	decisions, verdicts *prometheus.CounterVec
+	shadow              *prometheus.CounterVec
 	hold, staying       *prometheus.GaugeVec
 	planned             prometheus.Gauge
 	last                prometheus.Gauge
@@ -28,6 +29,11 @@ func NewDecisions(r prometheus.Registerer) *Decisions {
 		staying: m.gauges("virtbalance_domains_staying", "Domains of this host that stay, by why, in the last decision.", "reason"),
 		planned: m.gauge("virtbalance_planned_moves", "Moves that the last decision proposes, whether or not they are made."),
 		last:    m.gauge("virtbalance_last_decision_timestamp_seconds", "When the last decision was made."),
+	}
+	d.shadow = m.counters("virtbalance_shadow_decisions_total",
+		"Decisions of the shadow policy (policy.shadow), by how they disagree with the policy in force; agreed if they do not.", "disagreement")
+	for _, how := range policy.Disagreements() {
+		d.shadow.WithLabelValues(string(how))
 	}
 	for _, reason := range Holds() {
 		d.decisions.WithLabelValues(reason.String())
@@ -71,4 +77,11 @@ func (d *Decisions) Observe(decision policy.Decision) {
 
 	d.planned.Set(float64(len(decision.Plan)))
 	d.last.Set(float64(decision.At.UnixNano()) / 1e9)
+}
+
+// Shadowed counts one decision of a shadow; none if how is empty.
+func (d *Decisions) Shadowed(how policy.Disagreement) {
+	if how != "" {
+		d.shadow.WithLabelValues(string(how)).Inc()
+	}
 }

@@ -84,7 +84,7 @@ func TestNamesAndLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	allowed := []string{
-		"dimension", "band", "mark", "flag", "direction", "hold", "scope", "reason", "result", "phase", "cause",
+		"dimension", "band", "mark", "flag", "direction", "hold", "scope", "reason", "result", "phase", "cause", "disagreement",
 		"version", "revision", "goversion",
 	}
 	name := regexp.MustCompile(`^virtbalanced?_[a-z_]+$`)

@@ -67,7 +67,8 @@ func (r *Replay) Next(s Snapshot) []Decision {
 }
 
 // ReadSnapshots reads snapshots that follow one another, a line each or not,
-// until the end. See ReadSnapshot.
+// until the end. See ReadSnapshot. With an error it returns those before the fault,
+// too; io.ErrUnexpectedEOF is one in the middle of which the text ends.
 func ReadSnapshots(r io.Reader) ([]Snapshot, error) {
 	dec := json.NewDecoder(r)
 	dec.DisallowUnknownFields()
@@ -85,7 +86,7 @@ func ReadSnapshots(r io.Reader) ([]Snapshot, error) {
 			err = errors.New("at is missing: when it was taken")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read snapshot %d: %w", len(all)+1, err)
+			return all, fmt.Errorf("read snapshot %d: %w", len(all)+1, err)
 		}
 		all = append(all, s)
 	}

@@ -16,6 +16,39 @@ type Snapshot struct {
 	Hosts []Host    `json:"hosts"`
 	// Domains say which host they are on.
 	Domains []PlacedDomain `json:"domains"`
+	// Decided is what was decided on it; nil unless a daemon has recorded it.
+	Decided *Decided `json:"decided,omitempty"`
+}
+
+// RecordSuffix is how the names of files end in which a daemon records snapshots,
+// a line each.
+const RecordSuffix = ".jsonl"
+
+// Decided is the gist of a decision.
+type Decided struct {
+	Host HostID `json:"host"`
+	Hold Reason `json:"hold"`
+	// Domain and To are the first move of the plan; empty if there was none.
+	Domain DomainID `json:"domain,omitempty"`
+	To     HostID   `json:"to,omitempty"`
+}
+
+// DecidedOf is the gist of a decision.
+func DecidedOf(d Decision) *Decided {
+	gist := Decided{Host: d.Self, Hold: d.Hold}
+	if len(d.Plan) > 0 {
+		gist.Domain, gist.To = d.Plan[0].Domain, d.Plan[0].To
+	}
+	return &gist
+}
+
+// Decision is a decision of which only the gist is known.
+func (d Decided) Decision() Decision {
+	full := Decision{Self: d.Host, Hold: d.Hold}
+	if d.Domain != "" {
+		full.Plan = []Move{{Domain: d.Domain, To: d.To}}
+	}
+	return full
 }
 
 // PlacedDomain is a domain on its host.

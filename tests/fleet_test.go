@@ -327,6 +327,7 @@ func (o *observer) Sampled(time.Duration, error, policy.Host, policy.Marks, []po
 func (o *observer) Promised(policy.Ledger)                                                   {}
 func (o *observer) Fleet([]policy.Host, time.Time, time.Duration)                            {}
 func (o *observer) Room(policy.Headroom)                                                     {}
+func (o *observer) Shadowed(policy.Disagreement)                                             {}
 func (o *observer) JournalOpen(int)                                                          {}
 func (o *observer) Progress(policy.Progress)                                                 {}
 func (o *observer) JournalWritten(error)                                                     {}

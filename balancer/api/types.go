@@ -101,6 +101,17 @@ type Plan struct {
 	Room Headroom `json:"room"`
 	// HostNames names the hosts that the decision mentions by ID.
 	HostNames map[policy.HostID]string `json:"host_names"`
+	// Shadow is what the policy of policy.shadow would have decided; nil if there is
+	// none.
+	Shadow *Shadow `json:"shadow,omitempty"`
+}
+
+// Shadow is a decision that nobody obeys.
+type Shadow struct {
+	policy.Decision
+	HoldText string `json:"hold_text"`
+	// Disagreement is with the decision in force.
+	Disagreement policy.Disagreement `json:"disagreement"`
 }
 
 // Explanation is all that can be said about moving one domain now.

@@ -25,7 +25,9 @@ const (
 type Config struct {
 	Mode policy.Mode
 	// StateDir holds the journal and the history.
-	StateDir  string
+	StateDir string
+	// Record is whether what decisions rest on is kept there.
+	Record    bool
 	LogLevel  slog.Level
 	LogFormat LogFormat
 
@@ -34,8 +36,11 @@ type Config struct {
 	Libvirt  Libvirt
 	Sampling Sampling
 	// Preset is what Policy starts from.
-	Preset  policy.Preset
-	Policy  policy.Config
+	Preset policy.Preset
+	Policy policy.Config
+	// Shadow are keys of [policy], each KEY=VALUE, in which a second policy differs
+	// that decides for comparison only.
+	Shadow  []string
 	Gossip  Gossip
 	Peer    Peer
 	API     API

@@ -22,6 +22,7 @@ func (c *Config) keys() []key {
 	return []key{
 		{"mode", choice(&c.Mode, policy.DryRunMode, policy.ApproveMode, policy.AutoMode), true},
 		{"state_dir", text(&c.StateDir), false},
+		{"record", boolean(&c.Record), true},
 		{"log_level", choice(&c.LogLevel, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError), true},
 		{"log_format", choice(&c.LogFormat, Text, JSON), false},
 
@@ -92,6 +93,7 @@ func (c *Config) keys() []key {
 		{"policy.breaker_reset", duration(&p.BreakerReset), true},
 		{"policy.bandwidth_mib", mebibytes(&p.Bandwidth), true},
 		{"policy.max_moves", count(&p.MaxMoves), true},
+		{"policy.shadow", list(&c.Shadow), true},
 
 		{"gossip.listen", endpoint(&c.Gossip.Listen), false},
 		{"gossip.advertise", endpoint(&c.Gossip.Advertise), false},

@@ -43,6 +43,9 @@ func (c Config) Validate() error {
 	f.when(c.Policy.StaleAfter < 2*c.Sampling.Interval,
 		"policy.stale_after (%s) must be at least twice sampling.interval (%s), or one late sample stops everything",
 		shortDuration(c.Policy.StaleAfter), shortDuration(c.Sampling.Interval))
+	if _, err := c.ShadowPolicy(); err != nil {
+		f = append(f, split(err)...)
+	}
 	c.Gossip.validate(&f)
 	c.Peer.validate(&f)
 	c.API.validate(&f)

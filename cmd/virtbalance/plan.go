@@ -85,6 +85,7 @@ func printPlan(w io.Writer, p api.Plan) {
 			}
 		}
 	})
+	printShadow(w, p.Shadow, host)
 	printShortage(w, p.Shortage)
 	printRoom(w, p.Room.Headroom, p.Room.HardestName)
 	if len(p.Verdicts) == 0 {
@@ -100,4 +101,17 @@ func printPlan(w io.Writer, p api.Plan) {
 			}
 		}
 	})
+}
+
+// printShadow says what the shadow policy would do, if there is one.
+func printShadow(w io.Writer, s *api.Shadow, host func(policy.HostID) string) {
+	switch {
+	case s == nil:
+	case s.Disagreement == policy.Agreed:
+		fmt.Fprintln(w, "The shadow policy agrees.")
+	case len(s.Plan) == 0:
+		fmt.Fprintf(w, "The shadow policy would move nothing: %s.\n", s.HoldText)
+	default:
+		fmt.Fprintf(w, "The shadow policy would move %s to %s: %s.\n", s.Plan[0].Name, host(s.Plan[0].To), s.Plan[0].Why.Text())
+	}
 }

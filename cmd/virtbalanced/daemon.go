@@ -240,9 +240,10 @@ func (d *daemon) tell(err error) {
 
 // tuning is what of the configuration the balancer works by.
 func tuning(cfg config.Config) balancer.Tuning {
-	windows, _ := cfg.Schedule.Compile() // it has been validated
+	windows, _ := cfg.Schedule.Compile() // both have been validated
+	shadow, _ := cfg.ShadowPolicy()
 	return balancer.Tuning{
-		Policy: cfg.Policy, Mode: cfg.Mode, Windows: windows,
+		Policy: cfg.Policy, Shadow: shadow, Record: cfg.Record, Mode: cfg.Mode, Windows: windows,
 		Interval: cfg.Sampling.Interval, TimeConstant: cfg.Sampling.TimeConstant, Horizon: cfg.Horizon(),
 		ReserveTTL: cfg.Peer.ReserveTTL,
 	}

@@ -61,6 +61,9 @@ func (o *observer) Sampled(took time.Duration, err error, host policy.Host, mark
 // Decided implements balancer.Observer.
 func (o *observer) Decided(d policy.Decision) { o.decisions.Observe(d) }
 
+// Shadowed implements balancer.Observer.
+func (o *observer) Shadowed(how policy.Disagreement) { o.decisions.Shadowed(how) }
+
 // Asked implements balancer.Observer.
 func (o *observer) Asked(why policy.Reason) { o.reservations.Answered(why) }
 
