@@ -33,24 +33,20 @@ type Membership struct {
 // same reports whether both are of one group.
 func (m Membership) same(o Membership) bool { return m.Rule == o.Rule && m.Group == o.Group }
 
-// among returns the membership of the same group.
-func (m Membership) among(groups []Membership) (Membership, bool) {
-	i := slices.IndexFunc(groups, m.same)
-	if i < 0 {
-		return Membership{}, false
-	}
-	return groups[i], true
-}
+// among reports whether one of the memberships is of the same group.
+func (m Membership) among(groups []Membership) bool { return slices.ContainsFunc(groups, m.same) }
 
 // clashes reports whether two domains with these memberships must not run on
 // one host.
 func clashes(a, b []Membership) bool {
-	for _, m := range a {
-		if m.Rule != AntiAffinity {
+	for i := range a { // by index: every domain of a host is compared with every other
+		if a[i].Rule != AntiAffinity {
 			continue
 		}
-		if o, ok := m.among(b); ok && !(m.Soft && o.Soft) {
-			return true
+		for k := range b {
+			if b[k].Group == a[i].Group && b[k].Rule == AntiAffinity && !(a[i].Soft && b[k].Soft) {
+				return true
+			}
 		}
 	}
 	return false
@@ -203,7 +199,7 @@ func (v *View) mates(d *Domain, m Membership) int {
 	n := 0
 	for i := range v.Domains {
 		o := &v.Domains[i]
-		if _, ok := m.among(o.Groups); ok && o.ID != d.ID {
+		if m.among(o.Groups) && o.ID != d.ID {
 			n++
 		}
 	}
@@ -231,18 +227,17 @@ func (v *View) crowded(d *Domain) bool {
 func (c *Config) home(v *View, d *Domain, m Membership, withSelf bool) HostID {
 	const closed = Cordoned | Draining | Paused | Blind | Frozen
 	var best HostID
-	most, mixed := 0, uint64(0)
+	most, mixed, key := 0, uint64(0), m.key()
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
 		members := 0
 		switch {
-		case h.ID == v.Self && withSelf:
+		case h.ID != v.Self:
+			members = v.counted(h).Groups.members(key)
+		case withSelf:
 			members = min(1<<memberBits, 1+v.mates(d, m))
-		case h.ID == v.Self, h.Flags&closed != 0, v.Now.Sub(h.Received) > c.StaleAfter:
-		default:
-			members = v.counted(h).Groups.members(m.key())
 		}
-		if members == 0 {
+		if members == 0 || h.ID != v.Self && (h.Flags&closed != 0 || v.Now.Sub(h.Received) > c.StaleAfter) {
 			continue
 		}
 		// Among equals it is another host for another group.
@@ -306,6 +301,13 @@ type wish struct {
 	key GroupKey
 	// home is where its affinity group is; empty when nowhere else.
 	home HostID
+}
+
+// wish finds the wishes of a candidate, if that has not been done.
+func (c *Config) wish(v *View, cand *candidate) {
+	if cand.wishes == nil && len(cand.domain.Groups) > 0 {
+		cand.wishes = c.wishes(v, cand.domain)
+	}
 }
 
 // wishes are what the groups of a domain ask of a target.
@@ -376,8 +378,7 @@ func (v *View) objection(self *Host, m *Move) Reason {
 	missing := slices.Clone(m.Joins)
 	meet := func(groups []Membership) bool {
 		missing = slices.DeleteFunc(missing, func(name string) bool {
-			_, ok := Membership{Rule: Affinity, Group: name}.among(groups)
-			return ok
+			return Membership{Rule: Affinity, Group: name}.among(groups)
 		})
 		return clashes(m.Groups, groups)
 	}

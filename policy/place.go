@@ -75,6 +75,7 @@ func (c *Config) place(ch *choice, cand *candidate) (Move, bool) {
 	if overflows(cand.domain.booked(), ch.most) != OK {
 		return Move{}, false
 	}
+	c.wish(&ch.view, cand)
 	total, fewest := 0.0, 0
 	for i := range ch.open {
 		t := &ch.open[i]
@@ -111,10 +112,11 @@ func (c *Config) place(ch *choice, cand *candidate) (Move, bool) {
 func (c *Config) refusal(ch *choice, cand *candidate, t *target) Reason {
 	d := cand.domain
 	booked := d.booked()
-	overflow := overflows(booked, t.room)
+	if why := overflows(booked, t.room); why != OK {
+		return why
+	}
+	c.wish(&ch.view, cand)
 	switch {
-	case overflow != OK:
-		return overflow
 	case !d.welcomes(t.host):
 		return LabelMissing
 	case cand.ruledOut(t.host) != OK:

@@ -22,10 +22,7 @@ func (h *boardHost) denies(d *boardDomain) int {
 		if !m.Soft {
 			continue
 		}
-		beside := slices.ContainsFunc(h.domains, func(o boardDomain) bool {
-			_, ok := m.among(o.rules.Groups)
-			return ok
-		})
+		beside := slices.ContainsFunc(h.domains, func(o boardDomain) bool { return m.among(o.rules.Groups) })
 		if beside == (m.Rule == AntiAffinity) {
 			n++
 		}

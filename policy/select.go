@@ -14,7 +14,8 @@ type candidate struct {
 	// the migration is predicted to take.
 	relief MilliCPU
 	cost   time.Duration
-	// wishes are what its groups ask of a target.
+	// wishes are what its groups ask of a target, once somebody has asked: in a
+	// large fleet it takes long to find out, and most candidates are never tried.
 	wishes []wish
 }
 
@@ -74,11 +75,7 @@ func (c Config) candidates(v View, self Host, why Reason) ([]candidate, []Verdic
 			verdicts = append(verdicts, Verdict{Domain: d.ID, Name: d.Name, Reason: stays})
 			continue
 		}
-		cand := candidate{domain: d, relief: min(d.Demand.CPU+d.Trend, margin*excess), cost: c.predict(d)}
-		if len(d.Groups) > 0 {
-			cand.wishes = c.wishes(&v, d)
-		}
-		movable = append(movable, cand)
+		movable = append(movable, candidate{domain: d, relief: min(d.Demand.CPU+d.Trend, margin*excess), cost: c.predict(d)})
 	}
 	slices.SortFunc(movable, better)
 	return movable, verdicts

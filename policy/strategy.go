@@ -123,6 +123,7 @@ func (c Config) spreadOut(v View, s State, self Host, d Decision) Decision {
 	movable, _ := c.candidates(v, self, Spread)
 	for i := range movable {
 		cand := &movable[i]
+		c.wish(&v, cand)
 		for k := range ch.open {
 			t := &ch.open[k]
 			m := newMove(&self, t, cand, Spread)

@@ -202,6 +202,7 @@ func (c Config) proposeSwap(v View, s State, self Host, why Reason, d Decision) 
 		hosts[i] = v.counted(&v.Hosts[i])
 	}
 	for i := range movable {
+		c.wish(&v, &movable[i])
 		m, ok := c.bestSwap(&v, s, hosts, why, &movable[i])
 		if !ok {
 			continue
