@@ -47,6 +47,7 @@ test-unit: deps ## run the tests that need no lab
 
 test-lab: deps lab-programs ## run the tests on real libvirt hosts; needs root
 	@[ "$$(id -u)" = 0 ] || { echo "make test-lab needs root: namespaces, control groups and libvirtd do; make test-unit does not"; exit 1; }
+	@.ci/deps test
 	go test -tags lab -count 1 -p 1 -timeout 40m $(LAB_TESTS)
 
 packages: deps ## build the .deb, the .rpm and the tarball into dist/

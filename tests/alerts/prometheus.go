@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,14 +18,19 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/virtbalance/virtbalance/tests/lab"
 	"github.com/virtbalance/virtbalance/tests/stage"
 )
 
 // Monitoring is a Prometheus, an Alertmanager, and who is told of alerts.
 type Monitoring struct {
+	// Client reaches what Prometheus reaches, by IP address.
+	Client *http.Client
+
 	url     string
 	webhook *httptest.Server
-	running []*exec.Cmd
+	on      *lab.Node
+	running []func() // what ends each program
 
 	mu     sync.Mutex
 	status map[string]string // "firing" or "resolved", by alert and instance
@@ -38,14 +44,29 @@ type Config struct {
 	Root string
 	// Targets are the daemons' metrics, host:port.
 	Targets []string
+	// On is where in a lab Prometheus and Alertmanager run, and the webhook
+	// listens; nil is this machine.
+	On *lab.Node
 }
 
 type document = map[string]any
 
 // Start starts everything.
 func Start(ctx context.Context, c Config) (*Monitoring, error) {
-	m := &Monitoring{status: map[string]string{}}
-	m.webhook = httptest.NewServer(http.HandlerFunc(m.told))
+	m := &Monitoring{status: map[string]string{}, on: c.On, Client: &http.Client{}}
+	m.webhook = httptest.NewUnstartedServer(http.HandlerFunc(m.told))
+	if c.On != nil {
+		l, err := c.On.Listen(ctx, "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		m.webhook.Listener.Close() // its own, which nobody knows yet
+		m.webhook.Listener = l
+		m.Client.Transport = &http.Transport{DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			return c.On.Dial(ctx, address)
+		}}
+	}
+	m.webhook.Start()
 	ports, err := stage.FreePorts(2)
 	if err != nil {
 		return nil, err
@@ -122,6 +143,15 @@ func (m *Monitoring) start(c Config, prometheus, alertmanager string) error {
 }
 
 func (m *Monitoring) run(dir, program string, args ...string) error {
+	const hint = "%w: apt-get install prometheus prometheus-alertmanager"
+	if m.on != nil {
+		p, err := m.on.Start(program, append([]string{program}, args...)...)
+		if err != nil {
+			return fmt.Errorf(hint, err)
+		}
+		m.running = append(m.running, func() { _ = p.Signal(syscall.SIGKILL) }) // or the lab's end does
+		return nil
+	}
 	log, err := os.Create(filepath.Join(dir, program+".log"))
 	if err != nil {
 		return err
@@ -131,18 +161,21 @@ func (m *Monitoring) run(dir, program string, args ...string) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // nothing outlives the test
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("%w: apt-get install prometheus prometheus-alertmanager", err)
+		return fmt.Errorf(hint, err)
 	}
-	m.running = append(m.running, cmd)
+	m.running = append(m.running, func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+	})
 	return nil
 }
 
 // Stop ends everything.
 func (m *Monitoring) Stop() {
-	for _, cmd := range m.running {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // killed
+	for _, end := range m.running {
+		end()
 	}
+	m.Client.CloseIdleConnections()
 	m.webhook.Close()
 }
 
@@ -211,7 +244,7 @@ func (m *Monitoring) get(ctx context.Context, path string, query url.Values, rep
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := m.Client.Do(req)
 	if err != nil {
 		return err
 	}
