@@ -95,7 +95,7 @@ func (b *board) fullest(from int, d boardDomain, fill float64, open bool) int {
 	for to := range b.hosts {
 		h := &b.hosts[to]
 		empty := len(h.domains) == 0
-		if to == from || empty && !open || !b.accepts(to, d, fill) {
+		if to == from || empty && !open || !b.accepts(to, &d, fill) {
 			continue
 		}
 		rank := [3]float64{0, -h.cpu, -h.share()}

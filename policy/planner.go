@@ -179,19 +179,19 @@ func newBoard(c Config, s Snapshot) *board {
 }
 
 // fits reports whether a host may take the domain and stay below the limit.
-func (b *board) fits(to int, d boardDomain, limit float64) bool {
+func (b *board) fits(to int, d *boardDomain, limit float64) bool {
 	h := &b.hosts[to]
 	return !h.closed && h.permits(d.rules) && h.used+d.cpu <= limit*h.cpu && h.held+d.memory <= float64(b.config.MemoryReceive)*h.memory
 }
 
 // accepts reports whether the domain may move to a host that it fits on.
-func (b *board) accepts(to int, d boardDomain, limit float64) bool {
+func (b *board) accepts(to int, d *boardDomain, limit float64) bool {
 	return d.cameFrom != b.hosts[to].id && b.fits(to, d, limit)
 }
 
 // emptiest is, of the hosts that grant the most of the soft wishes of the domain's
 // groups, the one that would be least loaded with it; -1 if none may take it.
-func (b *board) emptiest(from int, d boardDomain, limit float64) int {
+func (b *board) emptiest(from int, d *boardDomain, limit float64) int {
 	best, bestShare, fewest := -1, math.Inf(1), 0
 	for to := range b.hosts {
 		share := (b.hosts[to].used + d.cpu) / b.hosts[to].cpu
@@ -200,7 +200,7 @@ func (b *board) emptiest(from int, d boardDomain, limit float64) int {
 		}
 		denied := 0
 		if d.wishes {
-			denied = b.hosts[to].denies(&d)
+			denied = b.hosts[to].denies(d)
 		}
 		if best < 0 || cmp.Or(cmp.Compare(denied, fewest), cmp.Compare(share, bestShare)) < 0 {
 			best, bestShare, fewest = to, share, denied

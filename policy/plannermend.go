@@ -92,8 +92,8 @@ func (b *board) mended(g gathering, from int, d boardDomain) int {
 	}
 	switch {
 	case to < 0:
-		return b.emptiest(from, d, b.ceiling())
-	case b.accepts(to, d, b.ceiling()):
+		return b.emptiest(from, &d, b.ceiling())
+	case b.accepts(to, &d, b.ceiling()):
 		return to
 	default:
 		return -1

@@ -65,7 +65,7 @@ func (b *board) survives(lost int) bool {
 	for _, d := range domains {
 		to := -1
 		for i := range b.hosts {
-			if i != lost && b.fits(i, d, float64(b.config.Marks.High)) {
+			if i != lost && b.fits(i, &d, float64(b.config.Marks.High)) {
 				to = i
 				break
 			}

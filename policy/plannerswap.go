@@ -79,14 +79,14 @@ func (b *board) takes(from, to int, d, x boardDomain) int {
 	left := before
 	left.used, left.held = left.used-x.cpu, left.held-x.held
 	b.hosts[to] = left
-	fits := b.accepts(to, d, b.ceiling())
+	fits := b.accepts(to, &d, b.ceiling())
 	b.hosts[to] = before
 	if !fits {
 		return -1
 	}
 	source := b.hosts[from]
 	b.hosts[from].closed = true
-	other := b.emptiest(to, x, b.ceiling())
+	other := b.emptiest(to, &x, b.ceiling())
 	b.hosts[from] = source
 	if other >= 0 {
 		return other
@@ -94,9 +94,9 @@ func (b *board) takes(from, to int, d, x boardDomain) int {
 	relieved := source
 	relieved.used, relieved.held = relieved.used-d.cpu, relieved.held-d.held
 	b.hosts[from] = relieved
-	back := b.accepts(from, x, b.ceiling())
+	back := b.accepts(from, &x, b.ceiling())
 	b.hosts[from] = source
-	if back && b.fits(to, d, float64(b.config.Marks.High)) {
+	if back && b.fits(to, &d, float64(b.config.Marks.High)) {
 		return from
 	}
 	return -1

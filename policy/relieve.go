@@ -34,7 +34,7 @@ func (b *board) mostLoaded() int {
 
 // give moves one domain to the emptiest host that may take it.
 func (b *board) give(from, domain int, why Reason) {
-	to := b.emptiest(from, b.hosts[from].domains[domain], b.ceiling())
+	to := b.emptiest(from, &b.hosts[from].domains[domain], b.ceiling())
 	b.move(from, domain, to, why)
 }
 
@@ -51,7 +51,8 @@ func (b *board) lightest(from int) []int {
 	excess := h.used - float64(b.config.Marks.High)*h.cpu
 	var able []int
 	largest := -1
-	for i, d := range h.domains {
+	for i := range h.domains {
+		d := &h.domains[i]
 		if !d.movable || d.cpu == 0 || len(able) > 0 && d.rules.later(h.domains[able[0]].rules) > 0 ||
 			b.emptiest(from, d, b.ceiling()) < 0 {
 			continue

@@ -13,7 +13,8 @@ func (b *board) spread(limit int, goal float64) {
 		from, domain, to, best := -1, -1, -1, least
 		target := b.leastLoaded()
 		for i := range b.hosts {
-			for k, d := range b.hosts[i].domains {
+			for k := range b.hosts[i].domains {
+				d := &b.hosts[i].domains[k]
 				if !d.movable || d.cpu == 0 || b.gain(i, target, d) <= best {
 					continue
 				}
@@ -37,7 +38,7 @@ func (b *board) spread(limit int, goal float64) {
 
 // gain is by how much a move lowers the sum of squared loads; nothing if the
 // target would end above where the source was.
-func (b *board) gain(from, to int, d boardDomain) float64 {
+func (b *board) gain(from, to int, d *boardDomain) float64 {
 	s, t := &b.hosts[from], &b.hosts[to]
 	u, v := s.share(), t.share()
 	du, dv := d.cpu/s.cpu, d.cpu/t.cpu

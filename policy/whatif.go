@@ -63,7 +63,7 @@ func (p Planner) home(s Snapshot, d PlacedDomain) (HostID, Reason) {
 	}
 	b := newBoard(p.Config, s)
 	for _, limit := range []float64{b.ceiling(), math.Inf(1)} {
-		to := b.emptiest(-1, boardDomain{
+		to := b.emptiest(-1, &boardDomain{
 			id: d.ID, cpu: float64(d.Demand.CPU), memory: float64(max(d.Demand.Memory, d.MemoryMax)), rules: &d.Rules,
 		}, limit)
 		if to >= 0 {
