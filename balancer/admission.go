@@ -118,6 +118,7 @@ func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
 	if r, ok := c.ledger.Find(f.Op); ok && r.Phase != policy.SettlingIn {
 		c.settle(now, r)
 	}
+	c.supersede(f.Op, a.domain)
 	a.handoff = f.Handoff
 	c.arriving[f.Op] = a
 	return c.arrive(now, f.Op, a), true

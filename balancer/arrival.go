@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -26,7 +27,7 @@ func (c *Core) arrived(now time.Time) []Arrived {
 		_, promised := c.ledger.Find(op)
 		d, here := c.counters(a.domain)
 		switch {
-		case here && d.State == policy.StateRunning && d.Job != policy.MigratingIn:
+		case here && d.State == policy.StateRunning && d.Job != policy.MigratingIn && c.newest(op, a):
 			all = append(all, c.arrive(now, op, a))
 		case here || promised || a.heard.IsZero():
 			a.heard = now
@@ -53,8 +54,32 @@ func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
 func (c *Core) Finished(op policy.OpID) {
 	if a, ok := c.arriving[op]; ok {
 		c.others.expect(a.domain)
+		c.supersede(op, a.domain)
 	}
 	delete(c.arriving, op)
+}
+
+// newest reports whether no later operation was to bring the same domain: what a
+// source says that gave it up, unheard, is not true any more.
+func (c *Core) newest(op policy.OpID, a arrival) bool {
+	for other, b := range c.arriving {
+		later := cmp.Or(b.promise.Granted.Compare(a.promise.Granted), cmp.Compare(other, op))
+		if b.domain == a.domain && later > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// supersede forgets what other operations said of a domain that this one has
+// brought.
+func (c *Core) supersede(op policy.OpID, id policy.DomainID) {
+	for other, a := range c.arriving {
+		if other != op && a.domain == id {
+			delete(c.arriving, other)
+			c.ledger = c.ledger.Without(other)
+		}
+	}
 }
 
 // promisedTo reports whether this host waits for the domain.
@@ -64,7 +89,7 @@ func (c *Core) promisedTo(id policy.DomainID) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(c.ledger, func(r policy.Reservation) bool { return r.Domain == id && r.To == c.facts.ID })
+	return c.holds(id)
 }
 
 // reconcile puts what libvirt shows above what was promised: a domain that is
@@ -102,9 +127,8 @@ func (c *Core) Lapsed(now time.Time) []policy.DomainID {
 	var lapsed []policy.DomainID
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
-		_, promised := c.ledger.Find(op)
 		d, here := c.counters(a.domain)
-		if !promised && (!here || d.Job == policy.MigratingIn || a.since.IsZero()) && !slices.Contains(lapsed, a.domain) {
+		if !c.holds(a.domain) && (!here || d.Job == policy.MigratingIn || a.since.IsZero()) && !slices.Contains(lapsed, a.domain) {
 			lapsed = append(lapsed, a.domain)
 		}
 	}
@@ -115,22 +139,20 @@ func (c *Core) Lapsed(now time.Time) []policy.DomainID {
 // told: a promise to one that is coming holds again, one to a domain that has
 // come holds until its load is measured.
 func (c *Core) Found(now time.Time, id policy.DomainID, p policy.Presence) {
-	coming := p.Active && p.Job == policy.MigratingIn
-	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
-		a := c.arriving[op]
-		if _, promised := c.ledger.Find(op); promised || a.domain != id || a.promise.Load == (policy.Load{}) {
-			continue
-		}
+	for op, a := range c.arriving {
 		switch {
-		case coming:
+		case a.domain != id || !c.newest(op, a) || c.holds(id) || a.promise.Load == (policy.Load{}):
+		case p.Active && p.Job == policy.MigratingIn:
 			c.revive(now, a.promise)
 		case p.Running() && a.since.IsZero():
 			c.settle(now, a.promise)
-		default:
-			continue
 		}
-		return // the domain comes once, whatever was asked for it
 	}
+}
+
+// holds reports whether a promise of this host to a domain holds.
+func (c *Core) holds(id policy.DomainID) bool {
+	return slices.ContainsFunc(c.ledger, func(r policy.Reservation) bool { return r.Domain == id && r.To == c.facts.ID })
 }
 
 // revive has a promise hold again for a TTL, for its domain is on its way.

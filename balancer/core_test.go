@@ -462,3 +462,39 @@ func TestReserveTimeout(t *testing.T) {
 		}
 	}
 }
+
+// TestSupersededArrival: the answer to a source was late, it gave up, and its word
+// of that was lost. Another host brings the domain later: what the first said of it
+// is not set on it.
+func TestSupersededArrival(t *testing.T) {
+	given, brings := requestFor("op2", 1000, policy.GiB), requestFor("op1", 1000, policy.GiB)
+	given.Move.Domain, given.Move.From = brings.Move.Domain, "first"
+	brings.Handoff.Autostart = false
+	running := domainCounters(brings.Move.Domain)
+	for _, told := range []bool{false, true} {
+		c, now := coreOn("target", 0.2)
+		if why := c.Admit(now, given); why != policy.OK {
+			t.Fatal(why)
+		}
+		now = feed(c, now, 0.2, 12)
+		if why := c.Admit(now, brings); why != policy.OK {
+			t.Fatal(why)
+		}
+		if told {
+			if a, ok := c.Ended(now, peer.FinishRequest{Op: "op1", Move: brings.Move, Result: policy.Succeeded}); !ok || a.Op != "op1" {
+				t.Fatalf("arrived: %t, %+v", ok, a)
+			}
+		}
+		sample := func() []Arrived {
+			now = now.Add(10 * time.Second)
+			return c.Sampled(now, policy.Sample{At: now, DomainsKnown: true, Domains: []policy.DomainCounters{running}})
+		}
+		if all := sample(); len(all) != 1 || all[0].Op != "op1" || all[0].Handoff.Autostart {
+			t.Errorf("told %t: arrived: %+v", told, all)
+		}
+		c.Finished("op1")
+		if all := sample(); len(all) != 0 {
+			t.Errorf("told %t: then arrived: %+v", told, all)
+		}
+	}
+}
