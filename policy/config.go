@@ -58,8 +58,15 @@ type Config struct {
 
 	// A moved domain stays for max(Cooldown, duration of its migration)
 	// x 2^(n-1), at most CooldownMax, where n counts its moves that are less
-	// than CooldownWindow apart.
+	// than CooldownWindow apart, and the audits which found that one of them had
+	// not helped.
 	Cooldown, CooldownMax, CooldownWindow time.Duration
+
+	// A move that was made for the load and succeeded is audited after AuditSoon
+	// and after AuditLate; zero leaves that audit out. Sooner audits before the
+	// smoothed load has followed; later says more of whether the gain lasts and
+	// less of what it comes from.
+	AuditSoon, AuditLate time.Duration
 
 	// For ReturnWindow after a move, a domain does not go back for the sake of
 	// load to the host that it came from; to any other it may. Longer stops a
@@ -130,6 +137,7 @@ func DefaultConfig() Config {
 		SamplesOver:   4, SamplesWindow: 6,
 		MinGain:  0.05,
 		Cooldown: 30 * time.Minute, CooldownMax: 6 * time.Hour, CooldownWindow: 24 * time.Hour,
+		AuditSoon: 5 * time.Minute, AuditLate: time.Hour,
 		Settle:     3 * time.Minute,
 		MaxInbound: 1, MaxOutbound: 1,
 		StaleAfter:     60 * time.Second,
@@ -194,6 +202,9 @@ func (c Config) Validate() error {
 	fault(c.CooldownMax < c.Cooldown, "policy.cooldown_max (%s) must not be below policy.cooldown (%s)", c.CooldownMax, c.Cooldown)
 	fault(c.CooldownWindow < c.Cooldown, "policy.cooldown_window (%s) must not be below policy.cooldown (%s)", c.CooldownWindow, c.Cooldown)
 	fault(c.ReturnWindow < 0, "policy.return_window (%s) must not be negative; 0 lets domains return", c.ReturnWindow)
+	fault(c.AuditSoon < 0, "policy.audit_soon (%s) must not be negative; 0 leaves that audit out", c.AuditSoon)
+	fault(c.AuditLate < 0 || c.AuditLate > 0 && c.AuditLate <= c.AuditSoon,
+		"policy.audit_late (%s) must exceed policy.audit_soon (%s); 0 leaves that audit out", c.AuditLate, c.AuditSoon)
 	fault(c.MaxInbound < 1, "policy.max_inbound (%d) must be at least 1; to take nothing in, cordon the host", c.MaxInbound)
 	fault(c.MaxOutbound < 1, "policy.max_outbound (%d) must be at least 1; to move nothing, set mode = \"dry-run\"", c.MaxOutbound)
 	fault(!(c.Quorum >= 0 && c.Quorum < 1), "policy.quorum (%s) must be within 0..99", percent(c.Quorum))

@@ -204,6 +204,9 @@ type MoveHistory struct {
 	From HostID `json:"from,omitempty"`
 	// Count is the number of moves whose cooldowns ran into one another.
 	Count int `json:"count,omitempty"`
+	// Unhelped is the number of audits of those moves which found that the move
+	// had not helped. Each doubles the cooldown, as one more move would.
+	Unhelped int `json:"unhelped,omitempty"`
 }
 
 // sortHosts orders hosts by ID, in place.

@@ -18,6 +18,8 @@ type Move struct {
 	Load      Load  `json:"load"`
 	MemoryMax Bytes `json:"memory_max_bytes"`
 	VCPUs     int   `json:"vcpus"`
+	// Wait is the domain's before the move, which its audits compare with.
+	Wait Fraction `json:"wait,omitempty"`
 	// Trend is the domain's, as its source sees it.
 	Trend MilliCPU `json:"trend_millis,omitempty"`
 	// Back is set when no host has room for the domain as it is: To is asked to

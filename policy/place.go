@@ -186,7 +186,7 @@ func newMove(from *Host, t *target, cand *candidate, why Reason) Move {
 	d, to := cand.domain, t.host
 	return Move{
 		Domain: d.ID, Name: d.Name, From: from.ID, To: to.ID, Why: why,
-		Load: d.Demand, Trend: d.Trend, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
+		Load: d.Demand, Wait: d.Wait, Trend: d.Trend, MemoryMax: d.MemoryMax, VCPUs: d.VCPUs,
 		FromBefore: from.Used.Share(CPU, from.Capacity),
 		FromAfter:  from.Used.Minus(Load{CPU: d.Demand.CPU}).Share(CPU, from.Capacity),
 		ToBefore:   to.Used.Plus(to.Promised).Share(CPU, to.Capacity),

@@ -105,6 +105,10 @@ const (
 	PausedAtSource
 	Lost
 
+	// Why an audit could not tell what a move has brought, beside some of the
+	// above.
+	MovedOn
+
 	// Unrecognized is what a label of a newer version reads as.
 	Unrecognized
 
@@ -204,6 +208,8 @@ var reasonTexts = [reasonEnd]reasonText{
 	Duplicated:       {"duplicated", "the domain runs on both hosts"},
 	PausedAtSource:   {"paused_at_source", "the domain was left paused on the source"},
 	Lost:             {"lost", "the domain is on neither host"},
+
+	MovedOn: {"moved_on", "the domain is not there any more, or has moved again since"},
 
 	Unrecognized: {"unrecognized", "a reason that this version does not know"},
 }

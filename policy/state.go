@@ -38,6 +38,9 @@ type State struct {
 	Awaited     Awaited   `json:"awaited,omitzero"`
 	NoSwapUntil time.Time `json:"no_swap_until,omitzero"`
 
+	// Expectations are the moves that are still to be audited, oldest first.
+	Expectations []Expectation `json:"expectations,omitempty"`
+
 	// Failures in a row, and until when they stop everything.
 	Failures    int       `json:"failures,omitempty"`
 	BrokenUntil time.Time `json:"broken_until,omitzero"`
@@ -91,9 +94,9 @@ func (c Config) Finished(s State, now time.Time, m Move, o Outcome) State {
 // the last move was within the window, else it starts again.
 func (c Config) Arrived(h MoveHistory, now time.Time, from HostID) MoveHistory {
 	if h.Last.IsZero() || now.Sub(h.Last) > c.CooldownWindow {
-		h.Count = 0
+		h.Count, h.Unhelped = 0, 0
 	}
-	return MoveHistory{Last: now, From: from, Count: h.Count + 1}
+	return MoveHistory{Last: now, From: from, Count: h.Count + 1, Unhelped: h.Unhelped}
 }
 
 // CooledDown reports whether a domain with this history may move again.
@@ -106,7 +109,7 @@ func (c Config) CooledDown(h MoveHistory, now time.Time) bool {
 	if last.After(now) {
 		last = now
 	}
-	return now.Sub(last) >= doubled(c.Cooldown, h.Count-1, c.CooldownMax)
+	return now.Sub(last) >= doubled(c.Cooldown, h.Count-1+h.Unhelped, c.CooldownMax)
 }
 
 // returns reports whether the move would take the domain back, for the sake of

@@ -77,6 +77,7 @@ var whyNotSections = map[policy.Reason]string{
 	policy.NotRunning:    "Why a domain stays",
 	policy.SameHost:      "Why a host does not take a domain",
 	policy.Completed:     "How a move ended",
+	policy.MovedOn:       "Why an audit cannot tell",
 	policy.Unrecognized:  "Between versions",
 }
 
@@ -171,6 +172,8 @@ var whatToDo = map[policy.Reason]string{
 	policy.Duplicated:       "look at once, the disks are in danger: [runbook](runbooks/VirtbalanceHostFrozen.md)",
 	policy.PausedAtSource:   "look at once: [runbook](runbooks/VirtbalanceHostFrozen.md)",
 	policy.Lost:             "look at once: [runbook](runbooks/VirtbalanceHostFrozen.md)",
+
+	policy.MovedOn: "nothing: the audit of a move (`virtbalance history`) could not tell any more what it had brought",
 
 	policy.Unrecognized: "upgrade the older host; until then it takes any such answer for a no",
 }

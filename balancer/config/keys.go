@@ -79,6 +79,8 @@ func (c *Config) keys() []key {
 		{"policy.cooldown_max", duration(&p.CooldownMax), true},
 		{"policy.cooldown_window", duration(&p.CooldownWindow), true},
 		{"policy.return_window", duration(&p.ReturnWindow), true},
+		{"policy.audit_soon", duration(&p.AuditSoon), true},
+		{"policy.audit_late", duration(&p.AuditLate), true},
 		{"policy.settle", duration(&p.Settle), true},
 		{"policy.max_inbound", count(&p.MaxInbound), true},
 		{"policy.max_outbound", count(&p.MaxOutbound), true},

@@ -94,6 +94,7 @@ func validMove(m policy.Move) error {
 		// What is not booked is not there: a move without memory is a mistake.
 		between("move.memory_max_bytes", m.MemoryMax, 1, memoryMax),
 		between("move.vcpus", m.VCPUs, 0, vcpusMax),
+		fraction("move.wait", m.Wait),
 		between("move.trend_millis", m.Trend, -cpuMax, cpuMax),
 		between("move.requires", len(m.Requires), 0, labelsMax),
 		between("move.groups", len(m.Groups), 0, groupsMax),
@@ -177,7 +178,7 @@ func validState(s policy.HostState) error {
 }
 
 func validHistory(key string, h policy.MoveHistory) error {
-	err := between(key+".count", h.Count, 0, movesMax)
+	err := first(between(key+".count", h.Count, 0, movesMax), between(key+".unhelped", h.Unhelped, 0, movesMax))
 	if err == nil && h.From != "" {
 		err = uuid(key+".from", h.From)
 	}

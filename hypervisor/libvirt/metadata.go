@@ -171,6 +171,11 @@ func parseMoved(attrs []xml.Attr) (policy.MoveHistory, error) {
 			if err == nil && (h.Count < 0 || h.Count > moveCountMax) {
 				err = fmt.Errorf("count %d is not within 0..%d", h.Count, moveCountMax)
 			}
+		case "unhelped":
+			h.Unhelped, err = strconv.Atoi(a.Value)
+			if err == nil && (h.Unhelped < 0 || h.Unhelped > moveCountMax) {
+				err = fmt.Errorf("unhelped %d is not within 0..%d", h.Unhelped, moveCountMax)
+			}
 		}
 		if err != nil {
 			return policy.MoveHistory{}, fmt.Errorf("moved %s: %w", a.Name.Local, err)
@@ -194,6 +199,9 @@ func (r rules) element() string {
 			attribute(&b, "from", string(h.From))
 		}
 		attribute(&b, "count", strconv.Itoa(h.Count))
+		if h.Unhelped > 0 {
+			attribute(&b, "unhelped", strconv.Itoa(h.Unhelped))
+		}
 		b.WriteString("/>")
 	}
 	b.WriteString(r.rest)
@@ -203,7 +211,7 @@ func (r rules) element() string {
 
 // sameHistory compares what can be written: whole seconds.
 func sameHistory(a, b policy.MoveHistory) bool {
-	return a.From == b.From && a.Count == b.Count && a.Last.Unix() == b.Last.Unix()
+	return a.From == b.From && a.Count == b.Count && a.Unhelped == b.Unhelped && a.Last.Unix() == b.Last.Unix()
 }
 
 // readMetadata returns what the metadata of a domain definition says: our

@@ -121,9 +121,10 @@ func TestMetadataRoundTrip(t *testing.T) {
 		in := rules{Rules: anyRules(t)}
 		if rapid.Bool().Draw(t, "moved") {
 			in.history = policy.MoveHistory{
-				Last:  time.Unix(rapid.Int64Range(946_684_800, 7_258_118_400).Draw(t, "last"), 0).UTC(),
-				From:  someHost,
-				Count: rapid.IntRange(0, moveCountMax).Draw(t, "count"),
+				Last:     time.Unix(rapid.Int64Range(946_684_800, 7_258_118_400).Draw(t, "last"), 0).UTC(),
+				From:     someHost,
+				Count:    rapid.IntRange(0, moveCountMax).Draw(t, "count"),
+				Unhelped: rapid.IntRange(0, moveCountMax).Draw(t, "unhelped"),
 			}
 		}
 		if text := rapid.String().Draw(t, "text"); rapid.Bool().Draw(t, "rest") {
