@@ -55,6 +55,7 @@ func (c *Core) Finished(op policy.OpID) {
 	if a, ok := c.arriving[op]; ok {
 		c.others.expect(a.domain)
 		c.supersede(op, a.domain)
+		delete(c.regrets, a.domain) // of an earlier stay here
 	}
 	delete(c.arriving, op)
 }

@@ -213,6 +213,9 @@ func (b *Balancer) tick(ctx context.Context) error {
 	for _, a := range turn.Arrived {
 		b.drivers.Go(func() { b.finishArrival(ctx, a) })
 	}
+	for _, due := range turn.Audits {
+		b.drivers.Go(func() { b.audit(ctx, due) })
+	}
 	if decision.Hold == policy.OK {
 		if err := b.begin(ctx, decision.Plan[0]); err != nil {
 			b.log.Warn("move not begun", "domain", decision.Plan[0].Name, "err", err)

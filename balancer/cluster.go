@@ -46,6 +46,8 @@ type Peers interface {
 	// Finish says how the operation ended, frees its promise or lets it settle,
 	// and has the target complete an arrival.
 	Finish(ctx context.Context, e policy.Endpoint, target policy.HostID, f peer.FinishRequest) error
+	// Audit asks the target of a move what it has brought.
+	Audit(ctx context.Context, e policy.Endpoint, r peer.AuditRequest) (policy.Audit, error)
 	// Locate asks the target's libvirt about a domain.
 	Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error)
 }

@@ -42,6 +42,10 @@ type Core struct {
 	others strangers
 
 	operations map[policy.OpID]operation.Operation
+	// auditing are the operations whose audit is being made; regrets are of the
+	// domains whose move here has not helped.
+	auditing map[policy.OpID]bool
+	regrets  map[policy.DomainID]Regret
 	// cancelled are the operations that a person wants given up.
 	cancelled  map[policy.OpID]bool
 	paused     bool
@@ -118,6 +122,8 @@ type Memory struct {
 	Promises []Promise `json:"promises,omitempty"`
 	// Brought are the domains that somebody else has moved here.
 	Brought []Brought `json:"brought,omitempty"`
+	// Regrets are of the domains whose move here has not helped.
+	Regrets []Regret `json:"regrets,omitempty"`
 }
 
 // NewCore returns a core that knows its own host, and what an earlier life
@@ -131,6 +137,10 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		operations: map[policy.OpID]operation.Operation{},
 		others:     newStrangers(m.Brought),
 		cancelled:  map[policy.OpID]bool{},
+		auditing:   map[policy.OpID]bool{}, regrets: map[policy.DomainID]Regret{},
+	}
+	for _, g := range m.Regrets {
+		c.regrets[g.Domain] = g
 	}
 	c.facts.Labels = c.labels.apply(c.configured)
 	for _, p := range m.Promises {
@@ -158,7 +168,7 @@ func (c *Core) Memory() Memory {
 	state.Uses = nil
 	m := Memory{
 		State: state, Paused: c.paused, Cordoned: c.cordoned, Draining: c.draining, Labels: c.labels,
-		Brought: c.others.remembered(),
+		Brought: c.others.remembered(), Regrets: c.rememberedRegrets(),
 	}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
@@ -196,6 +206,7 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 	if s.DomainsKnown {
 		c.listed = s.At
 		s.Domains = c.others.observe(now, s.Domains, c.promisedTo, c.tuning.Policy)
+		c.regretted(s.Domains)
 	}
 	c.sample = s
 	c.domains = nil
@@ -238,6 +249,11 @@ func (c *Core) rejudge(now time.Time) {
 		b := &c.state.Backoffs[i]
 		b.Until = earlier(b.Until, now.Add(p.CooldownMax))
 	}
+	c.state.Expectations = slices.Clone(c.state.Expectations)
+	for i := range c.state.Expectations {
+		e := &c.state.Expectations[i]
+		e.Ended = earlier(e.Ended, now)
+	}
 	c.state.Quarantines = slices.Clone(c.state.Quarantines)
 	for i := range c.state.Quarantines {
 		q := &c.state.Quarantines[i]
@@ -265,6 +281,7 @@ type Facts struct {
 // Turn is what follows from them.
 type Turn struct {
 	Arrived  []Arrived
+	Audits   []AuditDue
 	Decision policy.Decision
 	Shadow   Shadow
 	// View is what was decided on.
@@ -277,6 +294,7 @@ func (c *Core) Turn(now time.Time, f Facts) Turn {
 	arrived := c.Sampled(now, f.Sample)
 	return Turn{
 		Arrived:  arrived,
+		Audits:   c.audits(now),
 		Decision: c.Decide(now, f.Fleet),
 		Shadow:   c.shadow,
 		View:     c.View(now, f.Fleet),
@@ -319,6 +337,7 @@ func (c *Core) Advanced(now time.Time, o operation.Operation) {
 		return
 	}
 	c.state = c.tuning.Policy.Finished(c.state, now, o.Move, o.Outcome)
+	c.state = c.tuning.Policy.Expect(c.state, now, o.ID, o.Move, o.Outcome)
 }
 
 // jobEnded takes the job of an ended operation out of the last sample, which was

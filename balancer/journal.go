@@ -110,7 +110,14 @@ func (j *Journal) cut() error {
 func (j *Journal) remember(o operation.Operation) {
 	j.lines++
 	delete(j.open, o.ID)
-	j.closed = slices.DeleteFunc(j.closed, func(c operation.Operation) bool { return c.ID == o.ID })
+	known := slices.IndexFunc(j.closed, func(c operation.Operation) bool { return c.ID == o.ID })
+	switch {
+	case known >= 0 && o.Phase.Closed(): // audited: it keeps its place
+		j.closed[known] = o
+		return
+	case known >= 0:
+		j.closed = slices.Delete(j.closed, known, known+1)
+	}
 	if !o.Phase.Closed() {
 		j.open[o.ID] = o
 		return
@@ -126,6 +133,24 @@ func (j *Journal) remember(o operation.Operation) {
 func (j *Journal) Append(o operation.Operation) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	return j.append(o)
+}
+
+// Audited adds an audit to a closed operation. One that is not kept any more
+// is left alone.
+func (j *Journal) Audited(op policy.OpID, h policy.Horizon, a policy.Audit) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := slices.IndexFunc(j.closed, func(c operation.Operation) bool { return c.ID == op })
+	if i < 0 {
+		return nil
+	}
+	o := j.closed[i]
+	o.Audits = o.Audits.With(h, a)
+	return j.append(o)
+}
+
+func (j *Journal) append(o operation.Operation) error {
 	if o.Phase.Closed() {
 		o.Description.XML = "" // only an open operation may need it again
 		o.Description.InactiveXML = ""

@@ -23,6 +23,8 @@ type Observer interface {
 	Progress(p policy.Progress)
 	// Advanced is told each change of phase of an operation of this host.
 	Advanced(o operation.Operation)
+	// Audited is told what an audit has found of a move of this host.
+	Audited(h policy.Horizon, e policy.Effect)
 	JournalWritten(err error)
 	// JournalOpen is told how many operations are not closed.
 	JournalOpen(n int)

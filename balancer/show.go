@@ -183,10 +183,14 @@ func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) a
 		Alarm: o.Alarm(), Result: o.Outcome.Result, Reason: o.Outcome.Reason, Detail: o.Outcome.Detail,
 		FromName:        names[o.Move.From],
 		ToName:          names[o.Move.To],
+		Audits:          o.Audits,
 		DurationSeconds: o.Outcome.Duration.Seconds(), DowntimeSeconds: o.Outcome.Downtime.Seconds(),
 	}
 	if o.Phase.Closed() {
 		shown.Ended = o.Changed
+	}
+	if o.Move.LoadDriven() {
+		shown.Gain = o.Move.Gain()
 	}
 	if p, ok := b.progress.get(o.ID); ok && p.Total > 0 {
 		shown.Done = policy.Fraction(float64(p.Total-p.Remaining) / float64(p.Total))

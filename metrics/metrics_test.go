@@ -85,6 +85,7 @@ func TestNamesAndLabels(t *testing.T) {
 	}
 	allowed := []string{
 		"dimension", "band", "mark", "flag", "direction", "hold", "scope", "reason", "result", "phase", "cause", "disagreement",
+		"after", "effect",
 		"version", "revision", "goversion",
 	}
 	name := regexp.MustCompile(`^virtbalanced?_[a-z_]+$`)

@@ -17,6 +17,7 @@ type Moves struct {
 	accuracy                      prometheus.Histogram
 	transferred, repeated         prometheus.Counter
 	last                          prometheus.Gauge
+	audits                        *prometheus.CounterVec
 
 	phases *prometheus.GaugeVec
 
@@ -47,6 +48,8 @@ func NewMoves(r prometheus.Registerer) *Moves {
 		repeated:    m.counter("virtbalance_repeated_moves_total", "Moves that succeeded of domains that had been moved within the cooldown window before: many are ping-pong."),
 		last:        m.gauge("virtbalance_last_move_timestamp_seconds", "When a move last succeeded; 0 if none did since the daemon started."),
 
+		audits: m.counters("virtbalance_audits_total", "Audits of moves that were made for the load and succeeded, policy.audit_soon or policy.audit_late after their end, by what they found.", "after", "effect"),
+
 		phases: m.gauges("virtbalance_open_operations", "Moves out of this host that are not closed, by phase; one that is unknown needs a person.", "phase"),
 
 		done:      m.gauge("virtbalance_migration_progress_ratio", "Share of the memory that the running migration has sent; NaN if none runs."),
@@ -64,6 +67,11 @@ func NewMoves(r prometheus.Registerer) *Moves {
 		policy.Unknown:   policy.NotLocated,
 	} {
 		v.moves.WithLabelValues(result.String(), reason.String())
+	}
+	for _, h := range policy.Horizons() {
+		for _, e := range policy.Effects() {
+			v.audits.WithLabelValues(h.String(), e.String())
+		}
 	}
 	for _, phase := range []string{"new", "intent", "reserved", "started", "unknown"} {
 		v.phases.WithLabelValues(phase).Set(0)
@@ -114,6 +122,11 @@ func (v *Moves) Ended(op policy.OpID, m policy.Move, o policy.Outcome, now time.
 // Repeated counts a move that succeeded of a domain that had been moved within
 // the cooldown window before.
 func (v *Moves) Repeated() { v.repeated.Inc() }
+
+// Audited counts what an audit has found.
+func (v *Moves) Audited(h policy.Horizon, e policy.Effect) {
+	v.audits.WithLabelValues(h.String(), e.String()).Inc()
+}
 
 // Progress shows a running migration; of several the one that spoke last.
 func (v *Moves) Progress(p policy.Progress) {

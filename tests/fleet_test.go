@@ -283,6 +283,14 @@ func (w wire) Finish(ctx context.Context, _ policy.Endpoint, target policy.HostI
 	return b.Finish(ctx, w.from.id, r)
 }
 
+func (w wire) Audit(ctx context.Context, _ policy.Endpoint, r peer.AuditRequest) (policy.Audit, error) {
+	b, err := w.to(r.Move.To)
+	if err != nil {
+		return policy.Audit{}, err
+	}
+	return b.Audit(ctx, w.from.id, r)
+}
+
 func (w wire) Locate(ctx context.Context, _ policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error) {
 	b, err := w.to(target)
 	if err != nil {
@@ -328,6 +336,7 @@ func (o *observer) Promised(policy.Ledger)                                      
 func (o *observer) Fleet([]policy.Host, time.Time, time.Duration)                            {}
 func (o *observer) Room(policy.Headroom)                                                     {}
 func (o *observer) Shadowed(policy.Disagreement)                                             {}
+func (o *observer) Audited(policy.Horizon, policy.Effect)                                    {}
 func (o *observer) JournalOpen(int)                                                          {}
 func (o *observer) Progress(policy.Progress)                                                 {}
 func (o *observer) JournalWritten(error)                                                     {}

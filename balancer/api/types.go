@@ -88,6 +88,10 @@ type Operation struct {
 
 	DurationSeconds float64 `json:"duration_seconds,omitempty"`
 	DowntimeSeconds float64 `json:"downtime_seconds,omitempty"`
+	// Gain is by how much a move for the sake of load was predicted to lower the
+	// higher of the two loads; Audits say what it did.
+	Gain   policy.Fraction `json:"predicted_gain,omitempty"`
+	Audits policy.Audits   `json:"audits,omitzero"`
 	// Done is the share of the guest's memory that has been copied, 0..1.
 	Done policy.Fraction `json:"done,omitempty"`
 }

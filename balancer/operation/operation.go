@@ -71,6 +71,8 @@ type Operation struct {
 	// what has been established.
 	Claimed policy.Outcome `json:"claimed,omitzero"`
 	Outcome policy.Outcome `json:"outcome,omitzero"`
+	// Audits say what has become of a move that succeeded.
+	Audits policy.Audits `json:"audits,omitzero"`
 	// Tries counts the attempts at the present action.
 	Tries int `json:"tries,omitempty"`
 }

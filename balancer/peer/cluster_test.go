@@ -37,6 +37,7 @@ type host struct {
 	locate  func(policy.HostID, policy.DomainID) (policy.Presence, error)
 	report  func(peer.ReportRequest) (api.Report, error)
 	explain func(policy.DomainID) (api.Explanation, error)
+	audit   func(policy.HostID, peer.AuditRequest) (policy.Audit, error)
 }
 
 func (h *host) Reserve(ctx context.Context, from policy.HostID, r peer.ReserveRequest) peer.ReserveReply {
@@ -65,6 +66,13 @@ func (h *host) Locate(_ context.Context, from policy.HostID, id policy.DomainID)
 		return h.locate(from, id)
 	}
 	return policy.Presence{Known: true, Active: true, State: policy.StateRunning}, nil
+}
+
+func (h *host) Audit(_ context.Context, from policy.HostID, r peer.AuditRequest) (policy.Audit, error) {
+	if h.audit != nil {
+		return h.audit(from, r)
+	}
+	return policy.Audit{Reason: policy.MovedOn}, nil
 }
 
 func (h *host) Report(_ context.Context, r peer.ReportRequest) (api.Report, error) {

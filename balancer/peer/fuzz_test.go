@@ -27,6 +27,16 @@ func FuzzFinishRequest(f *testing.F) {
 	fuzzMessage(f, FinishRequest{Op: idE, Move: validReserve().Move, Result: policy.Succeeded})
 }
 
+func FuzzAuditRequest(f *testing.F) {
+	fuzzMessage(f, AuditRequest{Op: idE, Move: validReserve().Move, Late: true, Used: 0.5})
+}
+
+func FuzzAuditReply(f *testing.F) {
+	fuzzMessage(f, auditReply{policy.Audit{
+		At: time.Unix(1.7e9, 0).UTC(), Effect: policy.Worse, Gain: -0.1, Seen: &policy.Outlook{From: 0.5, To: 0.9, Demand: 2000, Wait: 0.1},
+	}})
+}
+
 func FuzzReserveReply(f *testing.F) {
 	fuzzMessage(f, ReserveReply{Reason: policy.HostMemory, Detail: "x", Host: policy.Host{HostFacts: policy.HostFacts{ID: idB}}})
 }
@@ -84,6 +94,7 @@ func FuzzServeHTTP(f *testing.F) {
 	}
 	f.Add(pathReserve, idA, idB, contentType, reserve)
 	f.Add(pathFinish, idA, idB, contentType+"; charset=utf-8", reserve)
+	f.Add(pathAudit, idA, idB, contentType, reserve)
 	f.Add(pathRenew, idA, idB, contentType, []byte(`{"op":"`+idE+`"}`))
 	f.Add(pathReport, idA, idB, contentType, []byte(`{"history":7}`))
 	f.Add(pathExplain, idA, idB, contentType, []byte(`{"domain":"`+idD+`"}`))
@@ -152,6 +163,14 @@ func (c checking) Finish(_ context.Context, from policy.HostID, f FinishRequest)
 		c.t.Fatalf("%s finished %+v", from, f.Move)
 	}
 	return nil
+}
+
+func (c checking) Audit(_ context.Context, from policy.HostID, r AuditRequest) (policy.Audit, error) {
+	c.check(from, r)
+	if r.Move.From != from || r.Move.To != idB {
+		c.t.Fatalf("%s audits %+v", from, r.Move)
+	}
+	return policy.Audit{}, nil
 }
 
 func (c checking) Report(_ context.Context, r ReportRequest) (api.Report, error) {

@@ -120,6 +120,16 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 			presence = policy.Presence{}
 		}
 		return locateReply{presence}, err
+	case pathAudit:
+		m, err := decodeRequest[AuditRequest](body)
+		if err == nil {
+			err = s.between(m.Move, from)
+		}
+		if err != nil {
+			return nil, err
+		}
+		audit, err := h.Audit(ctx, from, m)
+		return auditReply{audit}, err
 	case pathReport:
 		m, err := decodeRequest[ReportRequest](body)
 		if err != nil {

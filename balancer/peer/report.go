@@ -203,6 +203,8 @@ func validOperations(key string, operations []api.Operation) error {
 			text(key+".from_name", o.FromName, nameMax),
 			text(key+".to_name", o.ToName, nameMax),
 			fraction(key+".done", o.Done),
+			validGain(key+".predicted_gain", o.Gain),
+			validAudits(key+".audits", o.Audits),
 		)
 	}
 	return err

@@ -32,6 +32,10 @@ type Handler interface {
 	// Locate says what this host knows of a domain, or why it cannot say.
 	Locate(ctx context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error)
 
+	// Audit says what a move of from's has brought, which ended here some time
+	// ago. It is idempotent by the operation ID.
+	Audit(ctx context.Context, from policy.HostID, r AuditRequest) (policy.Audit, error)
+
 	// Report is what this host shows its own operator.
 	Report(ctx context.Context, r ReportRequest) (api.Report, error)
 	// Preflight says whether this host, as the target, could run the domain, whatever

@@ -159,6 +159,10 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{ReserveRequest{}, 4},
 		{ReserveReply{}, 3},
 		{FinishRequest{}, 4},
+		{AuditRequest{}, 4},
+		{policy.Audit{}, 5},
+		{policy.Audits{}, 2},
+		{policy.Outlook{}, 4},
 		{policy.Move{}, 20},
 		{policy.Membership{}, 3},
 		{hypervisor.Description{}, 10},
@@ -183,7 +187,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.HostExplanation{}, 4},
 		{api.Domain{}, 3},
 		{policy.Domain{}, 12},
-		{api.Operation{}, 14},
+		{api.Operation{}, 16},
 	} {
 		if n := reflect.TypeOf(m.of).NumField(); n != m.fields {
 			t.Errorf("%T has %d fields, validate.go knows %d: bound the new one and count it here", m.of, n, m.fields)

@@ -20,6 +20,7 @@ const (
 	pathExplain   = "/v1/explain"
 	pathRelay     = "/v1/relay"
 	pathPreflight = "/v1/preflight"
+	pathAudit     = "/v1/audit"
 )
 
 // Who asks and who is asked stand in headers, so that both are checked and the

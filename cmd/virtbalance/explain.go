@@ -51,6 +51,18 @@ func onlyHost(e api.Explanation, host string) (api.Explanation, error) {
 	return e, fmt.Errorf("no other host %q is known here; virtbalance hosts lists them", host)
 }
 
+// times says how often.
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	default:
+		return fmt.Sprintf("%d times", n)
+	}
+}
+
 func printExplanation(w io.Writer, e api.Explanation) {
 	d := e.Domain
 	fmt.Fprintf(w, "%s on %s uses %s of %d vCPUs, waits %s of the time, holds %s of memory (at most %s).\n",
@@ -62,6 +74,9 @@ func printExplanation(w io.Writer, e api.Explanation) {
 		fmt.Fprintf(w, "It would move, because %s; but %s.\n", e.Move.Why.Text(), e.HoldText)
 	default:
 		fmt.Fprintf(w, "It stays: %s.\n", e.Stays.Text())
+	}
+	if n := d.History.Unhelped; n > 0 {
+		fmt.Fprintf(w, "Its cooldown is longer, doubled %s: audits found that moving it had not helped.\n", times(n))
 	}
 	if i := e.Instead; i != nil {
 		fmt.Fprintf(w, "It would move to %s %s.\n", i.ToName, i.Text)

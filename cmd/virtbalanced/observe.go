@@ -97,6 +97,9 @@ func (o *observer) Advanced(op operation.Operation) {
 	}
 }
 
+// Audited implements balancer.Observer.
+func (o *observer) Audited(h policy.Horizon, e policy.Effect) { o.moves.Audited(h, e) }
+
 // JournalWritten implements balancer.Observer.
 func (o *observer) JournalWritten(err error) { o.journal.Written(err) }
 

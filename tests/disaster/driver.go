@@ -17,6 +17,7 @@ import (
 const (
 	locateTimeout = 10 * time.Second
 	tellTimeout   = 30 * time.Second
+	auditTimeout  = 10 * time.Second
 )
 
 // driver carries one operation out, as Balancer.drive does: action, answer,

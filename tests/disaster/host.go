@@ -179,6 +179,9 @@ func (h *host) tick() {
 	for _, a := range turn.Arrived {
 		h.later(h.s.latency(), func() { h.finishArrival(a) })
 	}
+	for _, due := range turn.Audits {
+		h.audit(due)
+	}
 	if turn.Decision.Hold == policy.OK {
 		h.begin(turn.Decision.Plan[0])
 	}
@@ -262,6 +265,32 @@ func (h *host) finish(f peer.FinishRequest, done func(any)) {
 	}
 	h.later(h.s.latency(), func() {
 		done(h.settle(a))
+	})
+}
+
+// audit asks what has become of a move, as balancer.Balancer does.
+func (h *host) audit(due balancer.AuditDue) {
+	record := func(a policy.Audit) {
+		a.At = h.clock()
+		err := h.journal.Audited(due.Op, due.Horizon, a)
+		h.s.tracef("%s audits %s, %s: %s %s %v", h.name, short(due.Op), due.Horizon, a.Effect, a.Reason, err)
+		if !h.disk.crashed {
+			h.core.Audited(due)
+		}
+		h.reap()
+	}
+	if due.Missed {
+		h.later(0, func() { record(policy.Audit{Reason: policy.NoSample}) })
+		return
+	}
+	h.s.call(h, due.Move.To, auditTimeout, func(t *host, done func(any)) {
+		done(t.core.Audit(t.clock(), due.Request()))
+	}, func(x any, err error) {
+		a, _ := x.(policy.Audit)
+		if err != nil {
+			a = policy.Audit{Reason: policy.Unreachable}
+		}
+		record(a)
 	})
 }
 

@@ -148,6 +148,8 @@ func (s *Sim) tuneUp() {
 	p.Cooldown, p.CooldownMax, p.CooldownWindow = 4*time.Minute, 16*time.Minute, time.Hour
 	p.Settle = s.within(20*time.Second, 90*time.Second)
 	p.FailedBackoff = time.Minute
+	p.AuditSoon, p.AuditLate = time.Minute, 4*time.Minute
+	p.QuarantineTime, p.QuarantineWindow = 2*time.Minute, 10*time.Minute
 	p.BreakerFailures, p.BreakerReset = s.rng.IntN(4), 2*time.Minute
 	p.Swaps = s.o.Scenario.Overloaded == 0
 	p.MaxInbound, p.MaxOutbound = 1+s.rng.IntN(2), 1+s.rng.IntN(2)
