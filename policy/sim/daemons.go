@@ -28,6 +28,8 @@ type Daemons struct {
 	// fresh is how many of heard are fresh, counted once for all hosts. It
 	// is the same for each: all are heard of at once.
 	fresh int
+	// moment is what the windows allow now.
+	moment policy.Moment
 	// domains is scratch of decide.
 	domains []policy.Domain
 	own     []scratch // of each worker
@@ -37,6 +39,12 @@ type Daemons struct {
 // Options are what a fleet of daemons is configured with.
 type Options struct {
 	Policy policy.Config
+	// Mode is every host's, and Windows say when load-driven moves may begin;
+	// the run starts at midnight UTC on Tuesday, the first of January 2030.
+	Mode    policy.Mode
+	Windows policy.Windows
+	// Seed decides the draws among targets that are as good, and nothing else.
+	Seed uint32
 	// TimeConstant and Horizon are the estimator's.
 	TimeConstant, Horizon time.Duration
 	// SampleEvery is the time between two samples and tellings, Period that
@@ -90,6 +98,9 @@ func NewDaemons(w *World, o Options) *Balanced {
 		h.estimator = policy.Estimator{TimeConstant: o.TimeConstant, Horizon: o.Horizon}
 		h.host.ID = h.id
 		h.host.Capacity = policy.Load{CPU: millis(w.Capacity[i]), Memory: math.MaxInt64 / 4}
+		if w.Memory != nil {
+			h.host.Capacity.Memory = policy.Bytes(w.Memory[i]) * policy.MiB
+		}
 	}
 	return d
 }
@@ -126,7 +137,9 @@ type Balanced struct {
 
 var epoch = time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-func (b *Balanced) now() time.Time { return epoch.Add(b.Now) }
+// now is the hosts' clock. The policy's draws are seeded by the time, to the
+// nanosecond; nothing else looks so closely.
+func (b *Balanced) now() time.Time { return epoch.Add(b.Now + time.Duration(b.Seed)) }
 
 // Control implements Controller: counters advance with every step, samples and
 // decisions come at their own pace, those of different hosts at different
@@ -143,6 +156,7 @@ func (b *Balanced) Control(w *World) {
 		return
 	}
 	b.fresh = b.countFresh()
+	b.moment = b.Windows.At(b.now(), b.Mode)
 	slots := int(b.Period / Step)
 	var due []int
 	for i := range b.hosts {
@@ -231,7 +245,7 @@ func (b *Balanced) observe(i int) {
 	h := &b.hosts[i]
 	h.sample = policy.Sample{
 		At: b.now(), DomainsKnown: true,
-		Host:    policy.HostCounters{Known: true, Busy: h.busy, Total: h.total, MemoryTotal: h.host.Capacity.Memory, MemoryAvailable: h.host.Capacity.Memory},
+		Host:    policy.HostCounters{Known: true, Busy: h.busy, Total: h.total, MemoryTotal: h.host.Capacity.Memory, MemoryAvailable: h.host.Capacity.Memory - b.memoryOf(i)},
 		Domains: h.sample.Domains[:0],
 	}
 	for _, vm := range b.On[i] {
@@ -251,7 +265,7 @@ func (b *Balanced) observe(i int) {
 	h.ledger = h.ledger.Unexpired(b.now())
 	cap := float64(h.host.Capacity.CPU)
 	h.host.Flags = 0
-	h.host.Used = policy.Load{CPU: policy.MilliCPU(float64(h.use.Smoothed) * cap)}
+	h.host.Used = policy.Load{CPU: policy.MilliCPU(float64(h.use.Smoothed) * cap), Memory: h.use.Memory}
 	h.host.Promised = h.ledger.Promised(h.id)
 	h.host.Inbound, h.host.Outbound = h.ledger.Inbound(h.id), h.outbound
 	h.host.Running = len(b.On[i])
@@ -259,6 +273,17 @@ func (b *Balanced) observe(i int) {
 	if !h.use.Known {
 		h.host.Flags |= policy.Blind
 	}
+}
+
+// memoryOf is what the VMs of a host hold, unless memory is without bound.
+func (b *Balanced) memoryOf(i int) (sum policy.Bytes) {
+	if b.Memory == nil {
+		return 0
+	}
+	for _, vm := range b.On[i] {
+		sum += policy.Bytes(b.VMs[vm].RAM) * policy.MiB
+	}
+	return min(sum, b.hosts[i].host.Capacity.Memory)
 }
 
 // gossip tells every host the states of all, GossipDelay later.
@@ -294,7 +319,9 @@ func (b *Balanced) view(i int) policy.View {
 	h := &b.hosts[i]
 	v := policy.View{
 		Now: b.now(), Self: h.id, Hosts: b.heard, Ledger: h.ledger.Unexpired(b.now()), Utilization: h.use,
-		Conditions: policy.Conditions{Mode: policy.AutoMode, Known: len(b.hosts), Fresh: b.fresh},
+		Conditions: policy.Conditions{
+			Mode: b.moment.Mode, Closed: !b.moment.Open, Opens: b.moment.Opens, Known: len(b.hosts), Fresh: b.fresh,
+		},
 	}
 	return v
 }

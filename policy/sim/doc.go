@@ -8,6 +8,8 @@
 // (package file consolidate.go) follows CloudSim. Planning runs the Planner on
 // a fleet at rest.
 //
+// A Recorder keeps what a picture of a run needs.
+//
 // Everything is deterministic by its inputs. Traces are data: none are in this
 // repository, and ReadTraces says what a file of them looks like; Synthetic
 // makes some up.

@@ -57,9 +57,10 @@ func (a *accumulator) count(w *World, demand, lost float64) {
 
 func (a *accumulator) total(vms int, length time.Duration) Figures {
 	vmDays := float64(vms) * length.Hours() / 24
+	all := max(a.demand, math.SmallestNonzeroFloat64) // of nothing, nothing is lost
 	f := Figures{
 		OT80: float64(a.above80) / float64(a.hostSteps), OT100: float64(a.above100) / float64(a.hostSteps),
-		Unserved: a.unserved / a.demand, MigrationLoss: a.lost / a.demand,
+		Unserved: a.unserved / all, MigrationLoss: a.lost / all,
 		SD:         a.deviation / float64(a.steps),
 		Migrations: float64(a.migrations) / vmDays, GiB: a.ram / 1024 / vmDays,
 	}

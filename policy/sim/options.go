@@ -31,7 +31,7 @@ func BenchmarkOptions(period time.Duration) Options {
 	c.RefusedBackoff = 20 * time.Second
 	c.Bandwidth = policy.Bytes(MigrationBandwidth * 1e6)
 	return Options{
-		Policy: c, TimeConstant: 10 * time.Second, Horizon: period/2 + 15*time.Second,
+		Policy: c, Mode: policy.AutoMode, TimeConstant: 10 * time.Second, Horizon: period/2 + 15*time.Second,
 		SampleEvery: 10 * time.Second, Period: period, GossipDelay: 10 * time.Second, Attempts: 10,
 	}
 }
@@ -42,7 +42,7 @@ func DaemonOptions() Options {
 	c.Swaps, c.ReturnWindow = true, 2*time.Hour
 	c.Bandwidth = policy.Bytes(MigrationBandwidth * 1e6)
 	return Options{
-		Policy: c, TimeConstant: 40 * time.Second, Horizon: 40 * time.Second,
+		Policy: c, Mode: policy.AutoMode, TimeConstant: 40 * time.Second, Horizon: 40 * time.Second,
 		SampleEvery: 20 * time.Second, Period: 20 * time.Second, GossipDelay: 10 * time.Second, Attempts: 3,
 	}
 }

@@ -20,6 +20,8 @@ type VM struct {
 	until    time.Duration
 	// Demand is the load that the VM wants to run now, in MIPS.
 	Demand float64
+	// gone: it has vanished, is on no host, and has no demand any more.
+	gone bool
 }
 
 // World is a fleet under load, as the balancing experiment models it: capacity
@@ -34,6 +36,15 @@ type World struct {
 	// share of it, anew at each step. The traces are means over five minutes and
 	// have none.
 	Noise float64
+	// Delete has a VM that idles from one sample of its trace to the next vanish
+	// for good, as in CloudSim (Cloudslab/cloudsim#64, #159): "compat" in
+	// docs/benchmarks.md. Without it all VMs are kept: "keepvms".
+	Delete bool
+	// Memory of each host in MiB bounds what it takes in; nil is no bound, as
+	// the experiment has it.
+	Memory []float64
+	// Names of the hosts for people; nil if they have none.
+	Names []string
 	VMs   []VM
 	// Now is the time since the start.
 	Now time.Duration
@@ -43,6 +54,7 @@ type World struct {
 	On [][]int
 
 	moving  []int
+	length  time.Duration
 	figures accumulator
 }
 
@@ -143,10 +155,10 @@ func (vm *VM) MigrationTime() time.Duration {
 }
 
 // Migrate starts a migration, unless one of the VM is running or it is there
-// already.
+// already or has vanished.
 func (w *World) Migrate(vm, to int) {
 	v := &w.VMs[vm]
-	if v.MovingTo >= 0 || v.Host == to {
+	if v.MovingTo >= 0 || v.Host == to || v.gone {
 		return
 	}
 	v.MovingTo = to
@@ -161,15 +173,18 @@ func (w *World) Use(host int) float64 { return w.Load[host] / w.Capacity[host] }
 
 // Run plays the whole trace and returns the figures.
 func (w *World) Run(c Controller) Figures {
-	length := time.Duration(len(w.VMs[0].Trace.Use)) * SampleInterval
-	for w.Now = 0; w.Now < length; w.Now += Step {
+	w.length = time.Duration(len(w.VMs[0].Trace.Use)) * SampleInterval
+	for w.Now = 0; w.Now < w.length; w.Now += Step {
 		w.step(c)
 		if c != nil {
 			c.Control(w)
 		}
 	}
-	return w.figures.total(len(w.VMs), length)
+	return w.figures.total(len(w.VMs), w.length)
 }
+
+// Length is how long the traces of the run are.
+func (w *World) Length() time.Duration { return w.length }
 
 // noise is a factor for the demand of a VM in this step, of mean 1 and never
 // negative; the same whenever it is asked for.
@@ -213,6 +228,12 @@ func (w *World) step(c Controller) {
 	demand, lost := 0.0, 0.0
 	for i := range w.VMs {
 		vm := &w.VMs[i]
+		if w.Delete && w.idles(vm) {
+			w.vanish(i)
+		}
+		if vm.gone {
+			continue
+		}
 		demand += vm.Demand
 		w.Load[vm.Host] += vm.Demand
 		if vm.MovingTo >= 0 {
@@ -221,4 +242,25 @@ func (w *World) step(c Controller) {
 		}
 	}
 	w.figures.count(w, demand, lost)
+}
+
+// idles reports whether the VM has no demand from one sample to the next: with a
+// sample of zero before and after, and in between all the time.
+func (w *World) idles(vm *VM) bool {
+	return !vm.gone && vm.MovingTo < 0 && vm.Demand == 0 && w.Now%SampleInterval != 0
+}
+
+// vanish takes a VM from the fleet.
+func (w *World) vanish(vm int) {
+	v := &w.VMs[vm]
+	w.On[v.Host] = remove(w.On[v.Host], vm)
+	v.gone, v.Host, v.Trace.Use = true, -1, []float64{0}
+}
+
+// HostName is what people call a host.
+func (w *World) HostName(host int) string {
+	if w.Names != nil {
+		return w.Names[host]
+	}
+	return string(hostID(host))
 }
