@@ -84,8 +84,11 @@ type settings struct {
 	plain bool
 }
 
-// formats are what commands can write.
+// formats are what commands can write. Those annotated with pageFormat write
+// pages, too.
 var formats = []string{"table", "json", "yaml"}
+
+const pageFormat = "html"
 
 func newRoot() *cobra.Command {
 	var s settings
@@ -104,9 +107,13 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if !slices.Contains(formats, s.format) {
-				return usageError{fmt.Errorf("--format %q is not one of %s", s.format, strings.Join(formats, ", "))}
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			known := formats
+			if cmd.Annotations[pageFormat] != "" {
+				known = append(slices.Clone(formats), pageFormat)
+			}
+			if !slices.Contains(known, s.format) {
+				return usageError{fmt.Errorf("--format %q is not one of %s", s.format, strings.Join(known, ", "))}
 			}
 			return nil
 		},

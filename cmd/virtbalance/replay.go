@@ -75,13 +75,7 @@ sample alone.`,
 	cmd.Flags().StringVar(&path, "config", "", "configuration `file` of the daemons (default: the default configuration)")
 	cmd.Flags().StringArrayVar(&set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=75; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("set", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		var keys []string
-		for _, k := range config.Default().Settings() {
-			if decides(k.Key) {
-				keys = append(keys, k.Key+"=")
-			}
-		}
-		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		return decidingKeys(), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	})
 	return cmd
 }
@@ -89,6 +83,17 @@ sample alone.`,
 // decides reports whether the policy goes by a key.
 func decides(key string) bool {
 	return key == "mode" || strings.HasPrefix(key, "policy.") || strings.HasPrefix(key, "schedule.")
+}
+
+// decidingKeys are those keys as --set takes them, for completion.
+func decidingKeys() []string {
+	var keys []string
+	for _, k := range config.Default().Settings() {
+		if decides(k.Key) {
+			keys = append(keys, k.Key+"=")
+		}
+	}
+	return keys
 }
 
 func replayConfig(path string, set []string) (config.Config, error) {

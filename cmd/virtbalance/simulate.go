@@ -19,6 +19,7 @@ type simulateOptions struct {
 	fleetOptions
 	config             string
 	add, set, withouts []string
+	traces             traceOptions
 }
 
 // simulation is what simulate shows.
@@ -40,9 +41,10 @@ var planned = []string{
 func newSimulate(s *settings) *cobra.Command {
 	o := simulateOptions{fleetOptions: fleetOptions{strategy: strategies[0]}}
 	cmd := &cobra.Command{
-		Use:   "simulate --fleet FILE [--add VM=CPU[,MEM]@HOST] [--set KEY=VALUE] [--without HOSTS]",
-		Short: "Show what would be with other marks, more domains or fewer hosts",
-		Long: `Plans for the fleet in a file as plan --fleet does, once as it is and once with
+		Use:         "simulate --fleet FILE | --traces FILE",
+		Short:       "Show what would be with other marks, more domains or fewer hosts, at rest or over a day",
+		Annotations: map[string]string{pageFormat: "with --traces"},
+		Long: `Without --traces: plans for the fleet in a file as plan --fleet does, once as it is and once with
 what is asked for, and shows both. No daemon is asked, and nothing is moved.
 
 --add puts a domain on a host that uses so many CPUs and, if it is said, so much
@@ -50,8 +52,19 @@ memory. --set changes a key of the configuration for the second plan. --without
 takes hosts away: their domains start again, the largest first, on the emptiest
 host that has the memory, above its stop mark only if there is no other; those
 that have no room anywhere stay down, and the exit code is 4. A snapshot of one daemon knows the domains of its own host only;
-for the others' give two tables, nodes.csv,vms.csv.`,
+for the others' give two tables, nodes.csv,vms.csv.
+
+` + tracesHelp,
+		Example: `  virtbalance simulate --fleet nodes.csv,vms.csv --without node[1-2]
+  virtbalance simulate --traces made-up:1000 --format html >page.html
+  virtbalance simulate --traces day.csv.gz --hosts 40 --strategy spread --set policy.high=75`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.together(cmd, s.format); err != nil {
+				return usageError{err}
+			}
+			if o.traces.file != "" {
+				return simulateTraces(cmd, s, o)
+			}
 			sim, err := simulate(o)
 			if err != nil {
 				return err
@@ -77,23 +90,36 @@ for the others' give two tables, nodes.csv,vms.csv.`,
 	flags.StringArrayVar(&o.add, "add", nil, "one more domain, `VM=CPU[,MEM]@HOST`, such as web9=2.5,4G@node3; may be repeated")
 	flags.StringArrayVar(&o.set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=75; may be repeated")
 	flags.StringArrayVar(&o.withouts, "without", nil, "`HOSTS` that are lost, such as node[1-2]; may be repeated")
-	flags.StringVar(&o.strategy, "strategy", o.strategy, strings.Join(strategies, ", "))
+	flags.StringVar(&o.strategy, "strategy", o.strategy, strings.Join(strategies, ", ")+"; performance with --traces")
 	flags.IntVar(&o.maxMoves, "max-moves", 0, "at most so many moves in each plan; 0 is no limit")
+	o.traces.flags(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("set", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if o.traces.file != "" {
+			return decidingKeys(), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+		}
 		keys := make([]string, len(planned))
 		for i, k := range planned {
 			keys[i] = k + "="
 		}
 		return keys, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	})
-	_ = cmd.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions(strategies, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("strategy", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		if o.traces.file != "" {
+			var all []string
+			for _, x := range policy.Strategies() {
+				all = append(all, x.String())
+			}
+			return all, cobra.ShellCompDirectiveNoFileComp
+		}
+		return strategies, cobra.ShellCompDirectiveNoFileComp
+	})
 	return cmd
 }
 
 func simulate(o simulateOptions) (simulation, error) {
 	var sim simulation
 	if o.fleet == "" {
-		return sim, usageError{errors.New("simulate needs --fleet FILE; virtbalance snapshot writes one")}
+		return sim, usageError{errors.New("simulate needs --fleet FILE; virtbalance snapshot writes one; or --traces FILE")}
 	}
 	is := config.Default()
 	if o.config != "" {
