@@ -57,6 +57,9 @@ func (s *Sim) brew() {
 		}
 		s.after(s.within(0, 2*pace), strike)
 	}
+	if s.ruled {
+		s.after(s.within(time.Minute, 2*time.Minute), s.relabel)
+	}
 	s.after(time.Minute, load)
 	s.after(time.Minute, strike)
 }

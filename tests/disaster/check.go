@@ -124,6 +124,9 @@ func (c *checker) granted(h *host, q peer.ReserveRequest, reply peer.ReserveRepl
 	if cpu > receive || memory > limits.MemoryReceive || reply.Host.Inbound > limits.MaxInbound {
 		c.s.violate("%s grants %s and is then at cpu %s, memory %s, %d inbound", h.name, short(q.Op), cpu, memory, reply.Host.Inbound)
 	}
+	if lacking, ok := c.s.lacks(h, q.Move.Domain); ok {
+		c.s.violate("%s grants %s and lacks the label %s", h.name, short(q.Op), lacking)
+	}
 	c.overlooked(h, r)
 	if c.s.o.Scenario.Overloaded > 0 {
 		c.crest(h, q.Move)
@@ -191,6 +194,9 @@ func (c *checker) begin(h *host, o operation.Operation) {
 	case !r.begun.IsZero():
 		c.s.violate("%s begins to migrate %s a second time", h.name, short(o.ID))
 	}
+	if c.s.rulesOf(o.Move.Domain).Pin {
+		c.s.violate("%s begins to migrate %s, which is pinned", h.name, o.Move.Name)
+	}
 	for _, p := range []operation.Phase{operation.Intent, operation.Reserved, operation.Started} {
 		if !c.onDisk(h, o.ID, p) {
 			c.s.violate("%s begins to migrate %s, and %s is not durable", h.name, short(o.ID), p)
@@ -220,8 +226,9 @@ func (c *checker) begin(h *host, o operation.Operation) {
 		c.s.violate("%s begins to migrate %s, and already gives %d away", h.name, short(o.ID), out)
 	}
 	// Where it has not come by that move, or a person has had a hand in it since,
-	// the domain is a copy that knows nothing of the move.
-	if last, ok := c.lastMove(o.Move.Domain); ok && last.To == h.name && !c.hands[r.domain].After(last.Began) {
+	// the domain is a copy that knows nothing of the move. A broken rule waits for
+	// no cooldown.
+	if last, ok := c.lastMove(o.Move.Domain); ok && o.Move.Why != policy.RuleBroken && last.To == h.name && !c.hands[r.domain].After(last.Began) {
 		if since := c.now().Sub(last.Ended); since < limits.Cooldown-c.wrong {
 			c.s.violate("%s begins to migrate %s %s after it was moved to %s", h.name, o.Move.Name, since, last.To)
 		}

@@ -22,6 +22,9 @@ type Scenario struct {
 	Disasters, Calm time.Duration
 	// Rested is for how long at the end nothing may have moved.
 	Rested time.Duration
+	// Varied has the seed choose the strategy and the detector as well, and
+	// whether domains have rules and hosts lose their labels.
+	Varied bool
 	// Deaf has only such disasters strike as keep the word of a migration from
 	// its target, and no load change: promises end while what they were given for
 	// still comes.
@@ -30,7 +33,7 @@ type Scenario struct {
 
 // Storm is the scenario of the seeds: everything goes wrong.
 func Storm() Scenario {
-	return Scenario{Hosts: 10, Domains: 34, Disasters: 10 * time.Minute, Calm: 6 * time.Minute}
+	return Scenario{Hosts: 10, Domains: 34, Disasters: 10 * time.Minute, Calm: 6 * time.Minute, Varied: true}
 }
 
 // Silence is a cluster of few targets whose hosts hardly hear of one another.
@@ -77,7 +80,7 @@ func (s *Sim) setUp() {
 		d := fake.DomainSpec{
 			Name: fmt.Sprintf("vm%03d", i+1), VCPUs: 1 + s.rng.IntN(4),
 			Memory: fake.Size(512+s.rng.IntN(4096)) * fake.MiB, DirtyRate: fake.Size(s.rng.IntN(40)) * fake.MiB,
-			Transient: s.chance(4), Autostart: s.chance(2),
+			Transient: s.chance(4), Autostart: s.chance(2), Rules: s.rules(),
 		}
 		at := s.rng.IntN(c.Hosts)
 		switch {
@@ -115,6 +118,7 @@ func (s *Sim) setUp() {
 			ID: fake.HostID(hs.Name), Name: hs.Name,
 			Capacity: policy.Load{CPU: hs.CPU, Memory: policy.Bytes(hs.Memory)},
 			Endpoint: policy.Endpoint{Migration: hs.Name, Peer: hs.Name},
+			Labels:   s.labels(),
 		}
 		h := &host{
 			s: s, name: hs.Name, own: hs.Load.Constant, facts: facts, hv: hv, heard: make([]heard, c.Hosts),
@@ -131,8 +135,9 @@ func (s *Sim) setUp() {
 		s.after(s.within(0, s.tune.Interval), h.start)
 	}
 	for _, d := range spec.Domains {
-		s.domains = append(s.domains, domain{name: d.Name, id: fake.DomainID(d.Name), vcpus: d.VCPUs})
+		s.domains = append(s.domains, domain{name: d.Name, id: fake.DomainID(d.Name), vcpus: d.VCPUs, rules: d.Rules})
 	}
+	s.tracef("strategy %s, detector %s, rules %t", s.tune.Policy.Strategy, s.tune.Policy.Detector, s.ruled)
 	s.calm = c.Disasters == 0
 	if !s.calm {
 		s.brew()
@@ -153,6 +158,11 @@ func (s *Sim) tuneUp() {
 	p.BreakerFailures, p.BreakerReset = s.rng.IntN(4), 2*time.Minute
 	p.Swaps = s.o.Scenario.Overloaded == 0
 	p.MaxInbound, p.MaxOutbound = 1+s.rng.IntN(2), 1+s.rng.IntN(2)
+	if s.o.Scenario.Varied {
+		p.Strategy = policy.Strategies()[s.vary.IntN(len(policy.Strategies()))]
+		p.Detector = policy.Detectors()[s.vary.IntN(len(policy.Detectors()))]
+		s.ruled = s.vary.IntN(2) == 0
+	}
 	s.tune = balancer.Tuning{
 		Policy: p, Mode: policy.AutoMode,
 		Interval: 20 * time.Second, TimeConstant: 40 * time.Second, ReserveTTL: 30 * time.Second,
@@ -173,6 +183,7 @@ type domain struct {
 	name  string
 	id    policy.DomainID
 	vcpus int
+	rules policy.Rules
 }
 
 func (s *Sim) domainName(id policy.DomainID) string {

@@ -62,8 +62,12 @@ type Result struct {
 
 // Sim is one cluster in virtual time.
 type Sim struct {
-	o       Options
-	rng     *rand.Rand
+	o   Options
+	rng *rand.Rand
+	// vary draws what Scenario.Varied is for, so that the rest of a seed stays as
+	// it is without.
+	vary    *rand.Rand
+	ruled   bool
 	world   *fake.World
 	queue   queue
 	seq     int
@@ -117,7 +121,7 @@ func (q *queue) Pop() any {
 // Run lets one cluster live through what its seed holds.
 func Run(o Options) Result {
 	s := &Sim{
-		o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x5eed)),
+		o: o, rng: rand.New(rand.NewPCG(o.Seed, 0x5eed)), vary: rand.New(rand.NewPCG(o.Seed, 0x7a91)),
 		byID: map[policy.HostID]*host{}, hash: fnv.New64a(),
 	}
 	s.check.init(s)
