@@ -52,7 +52,7 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 	if s.Strategy == policy.ConsolidateStrategy {
 		s.Idle = tuning.Policy.Idle(g.view)
 	}
-	s.Room = b.headroom(g.view, g.decision)
+	s.Room, s.Shortage = b.headroom(g.view, g.decision), g.decision.Shortage
 	if g.view.Utilization.Known {
 		s.Sampled = g.view.Utilization.At
 	}

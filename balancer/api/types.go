@@ -25,6 +25,8 @@ type Status struct {
 	// refused last or else of this host's median, and whether it would bear the
 	// loss of a host: as far as this host knows.
 	Room Headroom `json:"room"`
+	// Shortage says what would help this host, when nobody relieves it.
+	Shortage *policy.Shortage `json:"shortage,omitempty"`
 	// Sampled is when the newest usable sample was taken; zero if there is none.
 	Sampled time.Time `json:"sampled,omitzero"`
 	// Hold is why nothing is started; "ok" when something is.

@@ -99,6 +99,10 @@ func report() api.Report {
 		Status: api.Status{
 			Version: "1", Host: granted().Host.HostFacts, State: granted().Host.HostState,
 			Hold: policy.NotOverloaded, HoldText: policy.NotOverloaded.Text(), Operations: []api.Operation{},
+			Shortage: &policy.Shortage{
+				Domain: domain, Name: "web", Size: policy.Load{CPU: 1500, Memory: policy.GiB},
+				Binding: policy.HostOverReceive, Tally: []policy.Count{{Reason: policy.HostOverReceive, Count: 2}},
+			},
 		},
 		Domains: []api.Domain{{
 			Domain: policy.Domain{ID: domain, Name: "web", VCPUs: 2, Demand: policy.Load{CPU: 1500, Memory: policy.GiB}, MemoryMax: policy.GiB, Known: true},

@@ -86,6 +86,7 @@ func (r ReportReply) Validate() error {
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		validRoom("report.room", p.Room),
+		validShortage("report.shortage", p.Shortage),
 		between("report.domains", len(p.Domains), 0, ReportDomainsMax),
 		between("report.domains_left_out", p.DomainsLeftOut, 0, countMax),
 		validOperations("report.operations", p.Operations),
@@ -144,6 +145,28 @@ func validRoom(key string, r api.Headroom) error {
 		between(key+".domains", r.Domains, 0, countMax*timesMax),
 		text(key+".hardest_loss_name", r.HardestName, nameMax),
 	)
+}
+
+// validShortage bounds what a host says would help it; nil is no shortage.
+func validShortage(key string, s *policy.Shortage) error {
+	if s == nil {
+		return nil
+	}
+	if s.Domain != "" {
+		if err := uuid(key+".domain", s.Domain); err != nil {
+			return err
+		}
+	}
+	const reasonsMax = 256 // a newer version may know more of them than this one
+	err := first(
+		text(key+".name", s.Name, nameMax),
+		validLoad(key+".size", s.Size),
+		between(key+".tally", len(s.Tally), 0, reasonsMax),
+	)
+	for i := 0; err == nil && i < len(s.Tally); i++ {
+		err = between(key+".tally.count", s.Tally[i].Count, 0, countMax)
+	}
+	return err
 }
 
 func validInstead(i api.Instead) error {
@@ -244,6 +267,14 @@ func cleanReport(r *api.Report) {
 		r.Domains[i].Domain = cleanDomain(r.Domains[i].Domain)
 	}
 	r.DomainsLeftOut += all - len(r.Domains)
+	if r.Shortage != nil {
+		s := *r.Shortage
+		s.Name = printableName(s.Name)
+		r.Shortage = &s
+		if validShortage("", r.Shortage) != nil { // the rest of the report is worth more
+			r.Shortage = nil
+		}
+	}
 	r.Operations = cleanOperations(r.Operations)
 	r.History = cleanOperations(r.History)
 	for i, d := range r.Decisions {
