@@ -52,7 +52,9 @@ func Handler(o Options) (http.Handler, error) {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		if r.TLS != nil || loopback(r.Host) { // elsewhere browsers ignore it, and complain
+			h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		}
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
 		switch {
@@ -70,16 +72,29 @@ func Handler(o Options) (http.Handler, error) {
 // somebody else's name that was made to point here (DNS rebinding) shows as
 // itself.
 func ours(host string, names []string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	name = strings.TrimSuffix(strings.Trim(name, "[]"), ".")
+	name := nameOf(host)
 	if _, err := netip.ParseAddr(name); err == nil {
 		return true
 	}
 	return strings.EqualFold(name, "localhost") ||
 		slices.ContainsFunc(names, func(n string) bool { return n != "" && strings.EqualFold(n, name) })
+}
+
+// loopback reports whether a Host header names the host that asks, as seen by
+// itself.
+func loopback(host string) bool {
+	name := nameOf(host)
+	a, err := netip.ParseAddr(name)
+	return err == nil && a.IsLoopback() || strings.EqualFold(name, "localhost")
+}
+
+// nameOf is the name or address in a Host header.
+func nameOf(host string) string {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	return strings.TrimSuffix(strings.Trim(name, "[]"), ".")
 }
 
 // elsewhere reports a request that another site's page makes a browser send. To

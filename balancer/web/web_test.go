@@ -97,6 +97,13 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: %v", path, r.Header)
 		}
 	}
+	// Where the page is not served securely, browsers ignore this one, and say so
+	// on their console.
+	for host, want := range map[string]string{"127.0.0.1:17453": "same-origin", "[::1]:17453": "same-origin", "localhost": "same-origin", "10.1.2.3:17453": ""} {
+		if got := ask(h, "GET", "/", "Host", host).Header.Get("Cross-Origin-Opener-Policy"); got != want {
+			t.Errorf("opener policy %q for %s, want %q", got, host, want)
+		}
+	}
 	if r := ask(h, "POST", "/"); r.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST /: %s", http.StatusText(r.StatusCode))
 	}
