@@ -6,8 +6,24 @@ await run(async (browser) => {
   await page.waitForSelector("#timeline svg .band");
   await page.waitForSelector(".traveller");
   check((await page.locator("h1").textContent()).startsWith("Moving 2 VMs; "), "what goes on is said first");
-  const hottest = await page.locator(".host .value").allTextContents().then((all) => all.map((v) => parseInt(v, 10)));
-  check(hottest.every((v, i) => i === 0 || v <= hottest[i - 1]), "the hottest stand first");
+  const sorted = (loads) => loads.every((v, i) => i === 0 || v <= loads[i - 1]);
+  const loads = (which) => page.locator(`.host.${which} .value`).allTextContents().then((all) => all.map((v) => parseInt(v, 10)));
+  check(sorted(await loads("slim")), "the hottest stand first");
+  const full = await page.locator(".host.full").evaluateAll((rows) => rows.map((r) => ({
+    name: r.querySelector(".label").textContent, over: r.classList.contains("over"), text: r.textContent,
+  })));
+  const firstSlim = await page.locator(".host").evaluateAll((rows) => rows.findIndex((r) => r.classList.contains("slim")));
+  check(full.length === firstSlim && full.length < 20, `${full.length} hosts that stand out have more room than a line, and stand before the others`);
+  check(full.filter((h) => h.over).every((h) => /the largest vm-\d+-0 \(\d+ %\)/.test(h.text)), "an overloaded host says which VM uses most");
+  check(["rack01-node08", "rack04-node09"].every((from, i) => full[full.findIndex((h) => h.name === from) + 1]?.name === ["rack01-node12", "rack01-node03"][i]), "the target of a move stands below its source");
+  check(full.some((h) => h.name === "rack03-node03" && h.text.includes("draining")) && full.some((h) => h.text.includes("no news 73 s")), "a host that is drained or silent stands out");
+  const cut = await page.locator(".host .label, .host .tag").evaluateAll((all) => all.filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map((e) => e.textContent));
+  check(cut.length === 0, `no name and no sign is cut off: ${cut.slice(0, 5)}`);
+  check(await page.locator(".trail").count() === 2, "the way of each move is drawn");
+  check(/Room for 412 more VMs of 2.00 CPU and 8.0 GiB; then, on most hosts, .* Without any one host, .*rack01-node01 is the hardest to lose/.test(await page.locator("#room").textContent()), "the room in the fleet is told, and what binds it");
+  const notices = (await page.locator("#notices").textContent());
+  check(/Nobody relieves rack07-node10A host that takes vm-129-0 \(.*Of the other hosts, 260: /.test(notices), "a host that nobody relieves is told, and what would help it");
+  check(/Outside the time windows: rack01-node06.*may begin from .* on, in 1[12]\d min/.test(notices), "closed time windows are told, and when they open");
   await accessible(page, "300 hosts, light");
   await picture(page, "web-fleet");
   // An update must not hold up whoever types or scrolls. This is about the order
@@ -37,6 +53,25 @@ await run(async (browser) => {
   await page.waitForFunction(() => document.activeElement.id === "detail-title");
   check(/^vm-298-\d$/.test(await page.locator("#detail-title").textContent()), "the keys lead to a VM of the last host but one");
   await accessible(page, "300 hosts, explanation");
+
+  await page.locator("#sort").selectOption("load");
+  await page.locator('.segment[data-key="00000000-0000-4000-9000-000190000001"]').click();
+  await page.waitForFunction(() => document.querySelector("#detail-title")?.textContent === "vm-190-1" && document.querySelector("#detail table"));
+  const vm = await page.locator("#detail").textContent();
+  check(vm.includes("it would move to rack01-node03 with policy.receive = 70 instead of 64"), "the explanation says what would have moved the VM");
+  check(["requires the label ssd", "on another host than the rest of group db", "on one host with group shop, if possible", "priority 5"].every((r) => vm.includes(r)), "and what its owner asks for");
+  await page.evaluate(() => scrollTo(0, 0));
+  await picture(page, "web-explain");
+  check(await page.locator("#detail tbody tr").count() === 2, "of 299 hosts those that say the same have one row");
+  await page.locator("#detail summary").first().click();
+  const before = await page.locator("#detail .facts").first().textContent();
+  await page.waitForFunction((b) => document.querySelector("#detail .facts").textContent !== b, before);
+  check(await page.locator("#detail details[open]").count() === 1, "what was unfolded stays so");
+  await page.locator("#filter").fill("rack03-node03");
+  await page.locator(".host .name").first().click();
+  await page.waitForFunction(() => /It is being drained: 0 on the way, 19 to follow, 1 cannot leave/.test(document.querySelector("#detail").textContent));
+  check(/Labels\s*ssd/.test(await page.locator("#detail").textContent()), "a host shows its labels");
+  await accessible(page, "300 hosts, a drain");
 
   const dark = await open(browser, { dark: true, width: 1600, height: 1000 });
   await dark.waitForSelector(".traveller", { timeout: 60_000 });

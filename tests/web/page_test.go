@@ -1,22 +1,12 @@
-//go:build !race
+//go:build !race && !lab
 
-// Package webtest opens the web page in a real browser, headless Chromium, and
-// looks at it as people do: by eye (pictures in docs/images), by keyboard, by
-// screen reader (axe), on a small screen, in the dark.
-//
-// What is done in the browser stands in the *.mjs files; the tests make fleets
-// for them to look at. Under the race detector they would only be slower: what
-// they try runs in other processes.
 package webtest
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
-	"os"
+	"io"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,79 +16,11 @@ import (
 //go:embed world.json
 var world []byte
 
-// browse runs a script in node. A line "call NAME" of its output has that
-// function called.
-func browse(t *testing.T, script, url string, calls map[string]func()) {
-	t.Helper()
-	install(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", script, url)
-	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium(t), "PICTURES="+pictures(t))
-	cmd.Stderr = cmd.Stdout
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = cmd.Stdout
-	answers, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		name, called := strings.CutPrefix(lines.Text(), "call ")
-		if !called {
-			t.Log(lines.Text())
-			continue
-		}
-		calls[name]()
-		if _, err := answers.Write([]byte("done\n")); err != nil {
-			t.Error(err)
-		}
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("%s: %v", script, err)
-	}
-}
-
-// install fetches what package-lock.json names, once.
-func install(t *testing.T) {
-	t.Helper()
-	if _, err := os.Stat("node_modules/axe-core/axe.min.js"); err == nil {
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-}
-
-func chromium(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	t.Fatal("there is no Chromium here; .ci/deps test installs one on Debian")
-	return ""
-}
-
-// pictures is where the pictures go: to the documents if VIRTBALANCE_PICTURES
-// says so, else nowhere that lasts.
-func pictures(t *testing.T) string {
-	t.Helper()
-	if os.Getenv("VIRTBALANCE_PICTURES") == "" {
-		return t.TempDir()
-	}
-	root, err := stage.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(root, "docs", "images")
+// here runs a command on this machine.
+func here(ctx context.Context, stdin io.Reader, stdout io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stdout
+	return cmd.Run()
 }
 
 // Three daemons of simulated hosts, one of which gets too hot: the page of
@@ -134,7 +56,7 @@ func TestPageOfThreeHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	browse(t, "three.mjs", "http://"+daemons[2].Page+"/", map[string]func(){
+	browse(t, here, "three.mjs", "http://"+daemons[2].Page+"/", map[string]func(){
 		"kill": func() {
 			if err := daemons[2].Kill(t.Context()); err != nil {
 				t.Error(err)

@@ -13,6 +13,7 @@ await run(async (browser) => {
   });
   check(sum < 2, `the segments are as long together as the host's use (${sum.toFixed(2)} % off)`);
   await page.waitForSelector("#timeline svg");
+  check(/^(Room for \d+ more VMs?|No room for a VM) of .* CPU and .*Without /.test(await page.locator("#room").textContent()), `the room in the fleet is told: ${await page.locator("#room").textContent()}`);
   await accessible(page, "calm, light");
   await picture(page, "look-calm");
 
@@ -50,6 +51,7 @@ await run(async (browser) => {
 
   await page.waitForSelector(".host.over", { timeout: 60_000 });
   check((await page.locator(".host.over .name").textContent()).includes("over its high mark"), "the overload is said, not only coloured");
+  check(/the largest shop-(web|db) \(\d+ %\) and /.test(await page.locator(".host.over .why").textContent()), "and so is who makes the host hot");
 
   await page.waitForSelector(".traveller", { timeout: 90_000 });
   const [domain, from] = await page.evaluate(() => {
@@ -66,7 +68,7 @@ await run(async (browser) => {
   // Everybody looks at the same migration.
   await page.locator(`.segment.moving`).click();
   await page.waitForSelector("#detail:not([hidden])");
-  await page.waitForFunction(() => document.querySelector("#detail table"));
+  await page.waitForFunction(() => /h1from \d\d % to \d\d % CPU, as predictedh3/.test(document.querySelector("#detail").textContent));
   await page.evaluate(() => scrollTo(0, 0));
   await picture(page, "web-migration");
   await picture(dark, "web-dark");
@@ -86,6 +88,14 @@ await run(async (browser) => {
   check((await page.locator("#log details[open] table").first().textContent()).includes("the domain holds a device of this host"), "why not the others stands in a table");
   await page.waitForFunction(() => document.querySelector("h1.calm"), undefined, { timeout: 60_000 });
   await accessible(page, "afterwards, light");
+  // h3 serves the page, and h1 knows what a drain of it would do.
+  const h1 = page.locator(".host").filter({ has: page.locator(".label", { hasText: /^h1$/ }) });
+  await h1.locator(".name").click();
+  await page.waitForFunction(() => /Were it drained, (no|\d) VMs? would leave, and \d could not\./.test(document.querySelector("#detail").textContent));
+  check(/Could not leave.*render-gpu.*the domain holds a device of this host/.test(await page.locator("#detail").textContent()), "what a drain would do is told, and who could not leave");
+  await accessible(page, "a host, light");
+  await picture(page, "look-host");
+  await page.keyboard.press("Escape");
   await picture(page, "look-log", { fullPage: true });
   await narrow.locator("#log .link").first().click();
   await narrow.waitForSelector("#detail:not([hidden])");

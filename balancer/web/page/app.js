@@ -5,7 +5,7 @@ import { drawHosts, drawLegend, drawTravellers } from "./hosts.js";
 import { keyboard } from "./keyboard.js";
 import { drawLog } from "./log.js";
 import { arranged, entries, model } from "./model.js";
-import { drawFigures, drawFreshness, drawNotices, drawVerdict } from "./notices.js";
+import { drawFigures, drawFreshness, drawNotices, drawRoom, drawVerdict } from "./notices.js";
 import { drawTimeline, Points } from "./timeline.js";
 
 const $ = (id) => document.getElementById(id);
@@ -19,6 +19,8 @@ const state = {
   filter: "", sort: "load", measure: "cpu",
   // arriving: the explanation is to get the focus when it is there.
   selected: null, opener: null, explained: "", arriving: false,
+  // drain is what the host in the explanation last said of its drain.
+  drain: { host: null, asked: 0, answer: null },
 };
 
 async function ask(path) {
@@ -75,12 +77,13 @@ function draw() {
   const m = state.model = model(state.report, state.measure);
   drawVerdict($("verdict"), m);
   drawFigures($("figures"), m);
-  drawNotices($("notices"), m, open);
+  drawRoom($("room"), m, state.reasons);
+  drawNotices($("notices"), m, { open, reasons: state.reasons });
   drawLegend($("scale"), m);
-  const hosts = arranged(m, state);
-  drawHosts($("hosts"), hosts, state);
+  const { hosts, wide } = arranged(m, state);
+  drawHosts($("hosts"), hosts, { ...state, wide });
   text($("more"), hosts.length === m.hosts.length ? "" : hosts.length ? `${hosts.length} of ${m.hosts.length} hosts match.` : `No host and no VM matches “${state.filter}”.`);
-  drawTravellers($("stage"), $("travellers"), $("hosts"), m);
+  drawTravellers({ stage: $("stage"), layer: $("travellers"), trails: $("trails"), list: $("hosts") }, m);
   keys.settle();
   document.body.dataset.detail = state.selected ? "open" : "";
   drawTimeline($("timeline"), state.points, m, state.past.filter((e) => e.kind === "move").map((e) => ({ ...e, at: e.at.getTime() })), state.selected);
@@ -120,8 +123,10 @@ async function drawDetail() {
     // Nothing is disturbed while nothing changes: a selection, a scroll position.
     const digest = title + body.map((n) => n.textContent).join("\n");
     if (panel.hidden || state.explained !== digest) {
-      const scroll = panel.scrollTop, focused = panel.contains(document.activeElement) ? document.activeElement.textContent : null;
+      const scroll = panel.scrollTop, unfolded = [...panel.querySelectorAll("details[open]")].map((d) => d.dataset.key);
+      const focused = panel.contains(document.activeElement) ? document.activeElement.textContent : null;
       panel.replaceChildren(head(title, kind, close), ...body);
+      for (const d of panel.querySelectorAll("details")) d.open = unfolded.includes(d.dataset.key);
       panel.scrollTop = scroll;
       if (focused !== null && !state.arriving) ([...panel.querySelectorAll("button")].find((b) => b.textContent === focused) ?? $("detail-title")).focus();
     }
@@ -130,7 +135,7 @@ async function drawDetail() {
     if (state.arriving) $("detail-title").focus({ preventScroll: matchMedia("(min-width: 70rem)").matches });
     state.arriving = false;
   };
-  if (host) return show(host.name, "Host", hostDetail(host, open));
+  if (host) return show(host.name, "Host", hostDetail(host, { open, reasons: state.reasons, drain: drainOf(host) }));
   const mine = ++explaining;
   try {
     const e = await ask(`/v1/explain/${encodeURIComponent(id)}`);
@@ -138,6 +143,21 @@ async function drawDetail() {
   } catch (e) {
     if (mine === explaining && state.selected === id) show(vm?.name ?? "VM", "VM", failed(e.message));
   }
+}
+
+// drainOf is what draining the host does or would do. It is asked now and then;
+// a host that does not answer has said nothing.
+function drainOf(host) {
+  const { drain } = state;
+  if (!host.silent && (drain.host !== host.id || Date.now() - drain.asked > 5000)) {
+    state.drain = { host: host.id, asked: Date.now(), answer: drain.host === host.id ? drain.answer : null };
+    const mine = state.drain;
+    ask(`/v1/drain?host=${encodeURIComponent(host.id)}`).then((answer) => {
+      mine.answer = answer;
+      if (state.selected === host.id) drawDetail();
+    }, () => {});
+  }
+  return state.drain.host === host.id ? state.drain.answer : null;
 }
 
 const keys = keyboard($("hosts"), { open, close, filter: $("filter"), isOpen: () => state.selected !== null });

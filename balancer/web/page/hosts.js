@@ -1,5 +1,5 @@
 // The hosts: each a bar from 0 to 100 %, its VMs the segments.
-import { el, keyed, set, text } from "./dom.js";
+import { el, keyed, set, svg, text } from "./dom.js";
 import { bytes, cpus, lasting, percent, plural } from "./format.js";
 
 // The bar ends at 100 %, unless promises or a guest's burst go beyond.
@@ -8,13 +8,13 @@ const css = (e, name, value) => {
   if (e.style.getPropertyValue(name) !== value) e.style.setProperty(name, value);
 };
 
-// compactAbove is the number of hosts from which on each gets one line.
-const compactAbove = 24;
-
+// drawHosts draws the hosts, those of view.wide at full width and each of the
+// others on a line.
 export function drawHosts(list, hosts, view) {
-  const compact = hosts.length > compactAbove;
-  set(list, { class: compact ? "compact" : "roomy" });
-  keyed(list, hosts, (h) => h.id, makeHost, (row, h) => updateHost(row, h, view, compact));
+  const compact = view.wide.size < hosts.length;
+  const tagged = compact && hosts.some((h) => !view.wide.has(h) && tagsOf(h, true).length);
+  set(list, { class: compact ? `compact${tagged ? " tagged" : ""}` : "roomy" });
+  keyed(list, hosts, (h) => h.id, makeHost, (row, h) => updateHost(row, h, view, !view.wide.has(h)));
 }
 
 // drawLegend says what is what in a bar.
@@ -38,31 +38,36 @@ function makeHost() {
       el("div", { class: "segments", role: "group" }),
       el("span", { class: "rest", role: "img" }),
       el("span", { class: "promised", role: "img" }),
+      el("i", { class: "excess" }),
     ),
     el("p", { class: "value" }),
     el("p", { class: "why" }),
   );
 }
 
-function updateHost(row, h, view, compact) {
-  const { measure } = view;
-  set(row, { class: `host${h.over ? " over" : ""}${h.stale ? " stale" : ""}${h.flags.includes("frozen") ? " frozen" : ""}${view.selected === h.id ? " selected" : ""}` });
-  const [name, bar, value, why] = row.children;
-  text(name.firstChild, h.name);
-  const tags = [
-    h.self && !compact ? ["here", "the page comes from this host"] : null,
-    h.over ? [compact ? "▲" : "▲ over", "over its high mark"] : null,
-    h.stale ? [`${compact ? "○" : "no news"} ${lasting(h.age)}`, "nothing was heard of it for so long: what is shown is old"] : null,
+// tagsOf are the words beside a host's name, each with what it means.
+function tagsOf(h, slim) {
+  return [
+    h.self && !slim ? ["here", "the page comes from this host"] : null,
+    h.over ? [slim ? "▲" : "▲ over", "over its high mark"] : null,
+    h.stale ? [`${slim ? "○" : "no news"} ${lasting(h.age)}`, "nothing was heard of it for so long: what is shown is old"] : null,
     ...h.flags.map((f) => [f === "blind" ? "load not known" : f, ""]),
   ].filter(Boolean);
-  keyed(name.children[1], tags, (t) => t[0].replace(/\d.*/, ""), () => el("span"), (e, [label, title]) => {
+}
+
+function updateHost(row, h, view, slim) {
+  const { measure } = view;
+  set(row, { class: `host ${slim ? "slim" : "full"}${h.over ? " over" : ""}${h.stale ? " stale" : ""}${h.flags.includes("frozen") ? " frozen" : ""}${view.selected === h.id ? " selected" : ""}` });
+  const [name, bar, value, why] = row.children;
+  text(name.firstChild, h.name);
+  keyed(name.children[1], tagsOf(h, slim), (t) => t[0].replace(/\d.*/, ""), () => el("span"), (e, [label, title]) => {
     text(e, label);
     set(e, { class: `tag ${label.startsWith("▲") || label === "frozen" ? "over" : /^(no news|○)/.test(label) ? "stale" : ""}`, title });
   });
   const use = `${percent(h.used)} ${measure === "cpu" ? "CPU" : "memory"} used`;
   text(name.children[2], `, ${use}${h.over ? ", over its high mark" : ""}${h.stale ? ", no news" : ""}, ${plural(h.running, "VM")}. Explain.`);
 
-  const [marks, segments, rest, promised] = bar.children;
+  const [marks, segments, rest, promised, excess] = bar.children;
   drawMarks(marks, h, measure);
   set(segments, { "aria-label": `VMs of ${h.name}` });
   keyed(segments, h.segments, (s) => s.id, makeSegment, (e, s) => updateSegment(e, s, h, view));
@@ -70,6 +75,12 @@ function updateHost(row, h, view, compact) {
   set(rest, { hidden: h.other < 0.002, title: `${percent(h.other)} not used by VMs`, "aria-label": `${percent(h.other)} used by the host itself, not by VMs` });
   css(promised, "width", width(h.promised));
   set(promised, { hidden: h.promised < 0.002, title: `${percent(h.promised)} promised`, "aria-label": `${percent(h.promised)} promised to VMs that arrive` });
+
+  set(excess, { hidden: !h.over });
+  if (h.over) {
+    css(excess, "left", width(h.marks.high));
+    css(excess, "width", width(Math.min(1, h.used) - h.marks.high));
+  }
 
   text(value, percent(h.used));
   set(value, { title: `${use} of ${measure === "cpu" ? cpus(h.capacity.cpu_millis) : bytes(h.capacity.memory_bytes)}` });
@@ -79,7 +90,10 @@ function updateHost(row, h, view, compact) {
 function whyText(h) {
   if (h.silent && !h.self) return `no report: ${h.silent}`;
   if (!h.report) return plural(h.running, "VM");
-  return `${plural(h.running, "VM")}; ${h.hold === "ok" ? "starts a move" : h.holdText}`;
+  // Who makes a host hot is the first question about one that is.
+  const [first, second] = h.segments;
+  const who = h.over && first ? `, the largest ${first.name} (${percent(first.share)})${second ? ` and ${second.name} (${percent(second.share)})` : ""}` : "";
+  return `${plural(h.running, "VM")}${who}; ${h.hold === "ok" ? "starts a move" : h.holdText}`;
 }
 
 // drawMarks draws the receive mark and the high mark of the host.
@@ -94,7 +108,7 @@ function drawMarks(e, h, measure) {
 const digests = new WeakMap();
 
 function makeSegment() {
-  return el("button", { class: "segment", type: "button", tabIndex: -1 }, el("span"));
+  return el("button", { class: "segment", type: "button", tabIndex: -1 }, el("span", { class: "who" }));
 }
 
 function updateSegment(e, s, h, view) {
@@ -109,6 +123,7 @@ function updateSegment(e, s, h, view) {
   set(e, {
     class: `segment${s.moving ? " moving" : ""}${found ? " found" : ""}${view.selected === s.id ? " selected" : ""}`,
     title: `${s.name}: ${percent(s.share)} of ${h.name}${s.moving ? `, moving to ${s.moving.toName}, ${percent(s.moving.done)} copied` : ""}`,
+    "data-share": percent(s.share),
     "aria-label": `${s.name}, ${percent(s.share)} of ${h.name}${s.moving ? `, moving to ${s.moving.toName}, ${percent(s.moving.done)} copied` : `, stays: ${s.domain.stays_text}`}. Explain.`,
   });
   css(e, "--done", s.moving ? width(s.moving.done) : "0%");
@@ -116,25 +131,49 @@ function updateSegment(e, s, h, view) {
 }
 
 // drawTravellers puts the segment of each move on its way from bar to bar, as
-// far as the copy has come.
-export function drawTravellers(stage, layer, list, m) {
+// far as the copy has come, and draws the way.
+export function drawTravellers({ stage, layer, trails, list }, m) {
   const origin = stage.getBoundingClientRect();
   const rows = new Map([...list.children].map((r) => [r.dataset.key, r]));
-  const shown = m.moves.filter((v) => rows.has(v.from) && rows.has(v.to)).slice(0, 20);
-  keyed(layer, shown, (v) => v.op, () => el("div", { class: "traveller" }, el("span"), el("b")), (e, v) => {
-    const source = rows.get(v.from), target = rows.get(v.to);
-    const segment = source.querySelector(`[data-key="${CSS.escape(v.domain)}"]`) ?? source.querySelector(".bar");
-    const bar = target.querySelector(".bar").getBoundingClientRect();
-    const from = segment.getBoundingClientRect();
-    const host = m.byID.get(v.to);
-    const wide = Math.max(8, Math.min(1, m.byID.get(v.to).arriving.find((a) => a.op === v.op)?.share ?? 0.1) * bar.width);
-    const to = { left: bar.left + Math.min(1, host.used) * bar.width, top: bar.top };
-    const x = from.left + (to.left - from.left) * v.done - origin.left;
-    const y = from.top + (to.top - from.top) * v.done - origin.top;
-    css(e, "width", `${(from.width + (wide - from.width) * v.done).toFixed(0)}px`);
-    css(e, "height", `${bar.height.toFixed(0)}px`);
-    css(e, "transform", `translate(${x.toFixed(0)}px, ${y.toFixed(0)}px)`);
+  const ways = m.moves.filter((v) => rows.has(v.from) && rows.has(v.to)).slice(0, 20).map((v) => way(v, rows, m, origin));
+  keyed(trails, ways, (w) => w.move.op, () => svg("path", { class: "trail" }), (e, w) => {
+    const d = trail(w.from, w.to);
+    if (e.getAttribute("d") !== d) e.setAttribute("d", d);
+  });
+  keyed(layer, ways, (w) => w.move.op, () => el("div", { class: "traveller" }, el("span"), el("b")), (e, { move: v, from, to, slim }) => {
+    const at = (key) => from[key] + (to[key] - from[key]) * v.done;
+    // The label has to be readable, and to stay on the page.
+    const wide = Math.max(at("width"), slim ? 90 : 112);
+    const x = Math.max(0, Math.min(at("left"), origin.width - wide));
+    set(e, { class: `traveller${slim ? " slim" : ""}` });
+    css(e, "width", `${wide.toFixed(0)}px`);
+    css(e, "height", `${at("height").toFixed(0)}px`);
+    css(e, "transform", `translate(${x.toFixed(0)}px, ${at("top").toFixed(0)}px)`);
     text(e.firstChild, v.name);
     text(e.lastChild, percent(v.done));
   });
+}
+
+// way is where a move begins, at the VM's segment, and where it ends, behind what
+// the target uses; relative to the stage.
+function way(v, rows, m, origin) {
+  const source = rows.get(v.from), target = rows.get(v.to), host = m.byID.get(v.to);
+  const segment = source.querySelector(`[data-key="${CSS.escape(v.domain)}"]`) ?? source.querySelector(".bar");
+  const from = segment.getBoundingClientRect(), bar = target.querySelector(".bar").getBoundingClientRect();
+  const share = Math.min(1, host.arriving.find((a) => a.op === v.op)?.share ?? 0.1);
+  return {
+    move: v, slim: source.classList.contains("slim") && target.classList.contains("slim"),
+    from: { left: from.left - origin.left, top: from.top - origin.top, width: from.width, height: from.height },
+    to: { left: bar.left + Math.min(1, host.used) * bar.width - origin.left, top: bar.top - origin.top, width: Math.max(8, share * bar.width), height: bar.height },
+  };
+}
+
+// trail is an arrow from the edge of one place to the edge of the other.
+function trail(from, to) {
+  const down = to.top > from.top;
+  const [x1, y1] = [from.left + from.width / 2, from.top + (down ? from.height : 0)];
+  const [x2, y2] = [to.left + to.width / 2, to.top + (down ? 0 : to.height)];
+  const angle = Math.atan2(y2 - y1, x2 - x1);
+  const barb = (turn) => `${(x2 - 9 * Math.cos(angle + turn)).toFixed(0)} ${(y2 - 9 * Math.sin(angle + turn)).toFixed(0)}`;
+  return `M${x1.toFixed(0)} ${y1.toFixed(0)}L${x2.toFixed(0)} ${y2.toFixed(0)}M${barb(0.45)}L${x2.toFixed(0)} ${y2.toFixed(0)}L${barb(-0.45)}`;
 }

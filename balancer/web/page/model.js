@@ -1,7 +1,7 @@
 // What the page shows, computed from what the daemon reports. Nothing here
 // touches the document.
 
-export const flags = { cordoned: 1, draining: 2, paused: 4, blind: 8, frozen: 16 };
+export const flags = { cordoned: 1, draining: 2, paused: 4, blind: 8, frozen: 16, emptying: 32 };
 
 // model makes the view of a fleet report, as /v1/fleet gives it.
 export function model(report, measure = "cpu") {
@@ -14,6 +14,7 @@ export function model(report, measure = "cpu") {
     if (segment) segment.moving = m;
     const target = byID.get(m.to);
     if (target) target.arriving.push({ ...m, share: share(m.load, target, measure) });
+    for (const h of [byID.get(m.from), target]) if (h) h.inMove = true;
   }
   const own = report.hosts.find((h) => h.self)?.report;
   return {
@@ -47,6 +48,7 @@ function host(h, measure) {
     segments: domains.map((d) => ({ ...d, width: d.share * scale })),
     other: Math.max(0, used - sum),
     arriving: [],
+    inMove: false,
     running: h.running ?? 0,
     marks,
     over: measure === "cpu" && !has("blind") && marks !== null && used > marks.high,
@@ -67,7 +69,7 @@ function move(o, names) {
     op: o.op, domain: o.move.domain, name: o.move.name, from: o.move.from, to: o.move.to,
     fromName: names.get(o.move.from) ?? o.from_name ?? o.move.from, toName: names.get(o.move.to) ?? o.to_name ?? o.move.to,
     load: o.move.load, done: Math.min(1, o.done ?? 0), phase: o.phase, why: o.move.why,
-    opened: new Date(o.opened), predicted: o.move.duration_ns / 1e9,
+    raw: o.move, opened: new Date(o.opened), predicted: o.move.duration_ns / 1e9,
     alarm: o.alarm && o.alarm !== "ok" ? o.alarm : "",
   };
 }
@@ -81,7 +83,19 @@ function proposals(hosts, moves, names) {
   });
 }
 
-// arranged filters and sorts the hosts. Whatever the order, it ends in the name.
+// Of more hosts than this each has one line only, but for the first wideMost of
+// those that stand out.
+const lineAbove = 24, wideMost = 20;
+
+// standsOut tells a host at which a person wants to look among hundreds: the
+// smaller the number, the sooner. 0 is none.
+function standsOut(h) {
+  const signs = [h.flags.includes("frozen"), h.over, h.inMove, h.flags.includes("draining"), h.flags.includes("blind"), h.stale];
+  return signs.indexOf(true) + 1;
+}
+
+// arranged filters and sorts the hosts, and says which of them have more than a
+// line each. Whatever the order, it ends in the name.
 export function arranged(m, { filter = "", sort = "load" } = {}) {
   const wanted = filter.trim().toLowerCase();
   const matches = (h) => !wanted || h.name.toLowerCase().includes(wanted) ||
@@ -94,7 +108,18 @@ export function arranged(m, { filter = "", sort = "load" } = {}) {
     name: byName,
     vms: (a, b) => b.running - a.running || byName(a, b),
   };
-  return m.hosts.filter(matches).sort(order[sort] ?? byName);
+  const hosts = m.hosts.filter(matches).sort(order[sort] ?? byName);
+  if (hosts.length <= lineAbove) return { hosts, wide: new Set(hosts) };
+  const wide = new Set(hosts.filter(standsOut).sort((a, b) => standsOut(a) - standsOut(b) || order.load(a, b)).slice(0, wideMost));
+  // By name, a host is sought by its name; else what stands out comes first, the
+  // target of a move below its source.
+  if (sort === "name") return { hosts, wide };
+  const first = new Set();
+  for (const h of hosts.filter((h) => wide.has(h) && !h.arriving.some((v) => wide.has(m.byID.get(v.from))))) {
+    first.add(h);
+    for (const v of m.moves) if (v.from === h.id && wide.has(m.byID.get(v.to))) first.add(m.byID.get(v.to));
+  }
+  return { hosts: [...new Set([...first, ...hosts.filter((h) => wide.has(h)), ...hosts])], wide };
 }
 
 // verdict says in a sentence how the fleet is.

@@ -5,7 +5,10 @@ import { clock, lasting, percent } from "./format.js";
 // few is up to how many hosts each has its own line; of more, the hottest have,
 // and a band shows where the others are.
 const few = 8, hottest = 3;
-const height = 190, left = 40, right = 74, top = 14, bottom = 24;
+const height = 190, left = 40, top = 14, bottom = 24;
+
+// short is as much of a name as there is room for beside the chart.
+const short = (name) => name.length > 20 ? `${name.slice(0, 19)}…` : name;
 
 // Points keeps what has been fetched, bounded as the daemon's own ring is.
 export class Points {
@@ -51,14 +54,15 @@ export function drawTimeline(box, points, m, moves, selected) {
   const wide = Math.max(300, box.clientWidth);
   const [start, end] = [points.at[0], points.at.at(-1)];
   const peak = Math.max(1000, ...[...points.hosts.values()].map((p) => p.reduce((a, b) => Math.max(a, b), 0)));
-  const x = (t) => left + (t - start) / Math.max(1, end - start) * (wide - left - right);
-  const y = (permille) => top + (1 - permille / peak) * (height - top - bottom);
   const high = (m.marks?.high ?? 2) * 1000;
 
   const known = m.hosts.filter((h) => points.hosts.has(h.id));
   const last = (h) => points.hosts.get(h.id).findLast((p) => p >= 0) ?? -1;
   const ranked = [...known].sort((a, b) => last(b) - last(a));
   const lines = known.length <= few ? ranked : ranked.filter((h, i) => i < hottest || h.id === selected);
+  const right = Math.max(74, 14 + 7 * Math.max(0, ...lines.map((h) => short(h.name).length)));
+  const x = (t) => left + (t - start) / Math.max(1, end - start) * (wide - left - right);
+  const y = (permille) => top + (1 - permille / peak) * (height - top - bottom);
 
   const chart = svg("svg", {
     viewBox: `0 0 ${wide} ${height}`, width: wide, height, role: "img", tabindex: 0, class: "chart",
@@ -83,17 +87,23 @@ export function drawTimeline(box, points, m, moves, selected) {
   // Names at the ends of the lines instead of a legend of colours; they are
   // pushed apart where lines end together.
   const ends = lines.map((h) => ({ h, y: y(Math.max(0, last(h))) + 4 })).sort((a, b) => a.y - b.y);
-  let lowest = m.marks ? -Infinity : 0;
-  for (const e of ends) {
-    if (m.marks && Math.abs(e.y - y(high) - 4) < 12) e.y = y(high) + 17;
-    e.y = Math.max(e.y, lowest + 13);
-    lowest = e.y;
+  // The high mark has its name there, too: on either side of that.
+  const mark = m.marks ? y(high) + 4 : -Infinity;
+  let free = mark - 12;
+  for (const e of ends.filter((e) => e.y <= mark).reverse()) {
+    e.y = Math.min(e.y, free);
+    free = e.y - 13;
+  }
+  free = mark + 13;
+  for (const e of ends.filter((e) => e.y > mark)) {
+    e.y = Math.max(e.y, free);
+    free = e.y + 13;
   }
   for (const { h, y: at } of ends) {
     const d = path(points.at, points.hosts.get(h.id), x, y);
     chart.append(svg("path", { class: `line${h.id === selected ? " selected" : ""}`, d }));
     chart.append(svg("path", { class: "line hot", d, "clip-path": "url(#above)" }));
-    chart.append(label(wide - right + 6, Math.min(height - bottom + 4, at), h.name.length > 10 ? `${h.name.slice(0, 9)}…` : h.name, "start", "axis name"));
+    chart.append(label(wide - right + 6, Math.min(height - bottom + 4, at), short(h.name), "start", "axis name"));
   }
   for (const v of moves) {
     if (v.at < start || v.at > end) continue;
