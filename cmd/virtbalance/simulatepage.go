@@ -106,8 +106,12 @@ func (p page) fleet() string {
 	if r.Traces != "made-up" {
 		day = "the load of " + r.Traces
 	}
-	return fmt.Sprintf("%d VMs on %d hosts under %s for %.3g hours, simulated with one virtbalance daemon on each host, strategy %s, a decision every %g s.",
+	text := fmt.Sprintf("%d VMs on %d hosts under %s for %.3g hours, simulated with one virtbalance daemon on each host, strategy %s, a decision every %g s.",
 		r.VMs, r.Hosts, day, r.Hours, r.Strategy, r.Period)
+	if r.Semantics == compat {
+		text += " VMs that idle vanish for good, as in CloudSim: the fleet grows emptier over the day."
+	}
+	return text
 }
 
 func (p page) figures() []figureRow {
