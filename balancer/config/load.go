@@ -54,7 +54,8 @@ func (c *Config) decode(data string) error {
 	meta, err := toml.Decode(data, &root)
 	if err != nil {
 		if p, ok := errors.AsType[toml.ParseError](err); ok {
-			return fault{p.Position.Line, errors.New(p.Message)}
+			// It quotes what it found, and that may be the end of the line.
+			return fault{p.Position.Line, errors.New(strings.ReplaceAll(p.Message, "\n", `\n`))}
 		}
 		return err
 	}
