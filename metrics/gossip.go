@@ -18,7 +18,7 @@ type GossipFigures struct {
 	// Health is memberlist's score of this host; 0 is well.
 	Health int
 
-	Sent, Early                   uint64
+	Sent, Early, Direct           uint64
 	Accepted, Duplicates, Relayed uint64
 	// Rejected by cause.
 	Rejected map[string]uint64
@@ -56,6 +56,8 @@ func NewGossip(r prometheus.Registerer, read func() GossipFigures) *Gossip {
 			func(f f) float64 { return float64(f.Sent) }),
 		single(counter, "virtbalanced_gossip_digests_sent_early_total", "Those among them that a change of band or flags sent before their time.",
 			func(f f) float64 { return float64(f.Early) }),
+		single(counter, "virtbalanced_gossip_digests_sent_directly_total", "Digests of this host that were sent to single hosts, for want of room in the flood.",
+			func(f f) float64 { return float64(f.Direct) }),
 		single(counter, "virtbalanced_gossip_digests_relayed_total", "Digests of others that were passed on.",
 			func(f f) float64 { return float64(f.Relayed) }),
 		several(counter, "virtbalanced_gossip_digests_received_total", "Digests of others: accepted ones were news, duplicates were not.", "result",

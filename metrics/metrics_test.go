@@ -62,6 +62,7 @@ func everything(t *testing.T) *prometheus.Registry {
 	j.Open(2)
 	NewGossip(r, func() GossipFigures { return GossipFigures{Members: 3, Rejected: map[string]uint64{"garbage": 4}} })
 	NewLibvirt(r, func() LibvirtFigures { return LibvirtFigures{Connected: true, OverdueCalls: 2} })
+	NewAccess(r, func() AccessFigures { return AccessFigures{"socket": {"requests": 5}} })
 	NewPeer(r, func() PeerFigures { return PeerFigures{Refused: map[string]uint64{"identity": 1}} })
 	return r
 }
@@ -85,7 +86,7 @@ func TestNamesAndLabels(t *testing.T) {
 	}
 	allowed := []string{
 		"dimension", "band", "mark", "flag", "direction", "hold", "scope", "reason", "result", "phase", "cause", "disagreement",
-		"after", "effect",
+		"after", "effect", "listener",
 		"version", "revision", "goversion",
 	}
 	name := regexp.MustCompile(`^virtbalanced?_[a-z_]+$`)
@@ -140,6 +141,9 @@ virtbalance_reservations{phase="settling"} 0
 virtbalance_verdicts_total{reason="cooling_down",scope="domain"} 1
 virtbalance_verdicts_total{reason="host_memory",scope="host"} 1
 virtbalance_verdicts_total{reason="no_feasible_host",scope="domain"} 1
+# HELP virtbalanced_access_refused_total Connections and requests that the socket, the page and the metrics listener turned away, by cause.
+# TYPE virtbalanced_access_refused_total counter
+virtbalanced_access_refused_total{cause="requests",listener="socket"} 5
 # HELP virtbalanced_gossip_rejected_total What arrived and was not used, by cause.
 # TYPE virtbalanced_gossip_rejected_total counter
 virtbalanced_gossip_rejected_total{cause="garbage"} 4
@@ -154,7 +158,7 @@ virtbalanced_sample_errors_total 1
 		"virtbalance_domains_staying", "virtbalance_host_committed_ratio", "virtbalance_domain_used_cpus",
 		"virtbalance_last_decision_timestamp_seconds", "virtbalance_moves_total", "virtbalance_reservations",
 		"virtbalance_verdicts_total", "virtbalanced_gossip_rejected_total", "virtbalanced_journal_write_errors_total",
-		"virtbalanced_sample_errors_total")
+		"virtbalanced_sample_errors_total", "virtbalanced_access_refused_total")
 	if err != nil {
 		t.Error(err)
 	}

@@ -50,10 +50,11 @@ type limited[K comparable] struct {
 	limits   Limits
 	requests *gate.Gate[K]
 	warnings *gate.Log
+	refused  *Refusals
 }
 
-func newLimited[K comparable](l Limits, warnings *gate.Log) *limited[K] {
-	return &limited[K]{limits: l, requests: gate.New[K](l.Requests, l.RequestsTotal), warnings: warnings}
+func newLimited[K comparable](l Limits, warnings *gate.Log, refused *Refusals) *limited[K] {
+	return &limited[K]{limits: l, requests: gate.New[K](l.Requests, l.RequestsTotal), warnings: warnings, refused: refused}
 }
 
 // listener turns connections over the limits away.
@@ -61,7 +62,12 @@ func (l *limited[K]) listener(inner net.Listener, key func(net.Conn) K) net.List
 	return &gate.Listener[K]{
 		Listener: inner, Key: key,
 		Gate: gate.New[K](l.limits.Connections, l.limits.ConnectionsTotal),
-		Refuse: func(_ gate.Verdict, remote net.Addr) {
+		Refuse: func(v gate.Verdict, remote net.Addr) {
+			if v == gate.OverTotal {
+				l.refused.count(causeConnectionsTotal)
+			} else {
+				l.refused.count(causeConnections)
+			}
 			l.warnings.Warn("too many connections to the API", "remote", remote.String())
 		},
 	}
@@ -86,12 +92,15 @@ func (l *limited[K]) handler(next http.Handler, keyed func(context.Context) K) h
 		key := keyed(r.Context())
 		switch l.requests.Enter(key) {
 		case gate.OverOwn:
+			l.refused.count(causeRequests)
 			refuse(w, http.StatusTooManyRequests, errors.New("too many requests: wait a moment"))
 		case gate.OverTotal:
+			l.refused.count(causeRequestsTotal)
 			refuse(w, http.StatusServiceUnavailable, errors.New("too many requests of all who ask: wait a moment"))
 		case gate.Admitted:
 			defer l.requests.Leave(key)
 			if r.ContentLength > l.limits.Body {
+				l.refused.count(causeTooLarge)
 				refuse(w, http.StatusRequestEntityTooLarge, errors.New("the request is too large"))
 				return
 			}

@@ -19,6 +19,8 @@ type SocketOptions struct {
 	Log      *slog.Logger
 	// Limits; zero is DefaultLimits.
 	Limits Limits
+	// Refusals count what is turned away; nil: nobody wants to know.
+	Refusals *Refusals
 }
 
 // ServeSocket serves on a unix socket until ctx ends, and closes it. Root, the
@@ -27,7 +29,7 @@ func ServeSocket(ctx context.Context, o SocketOptions) error {
 	if o.Limits == (Limits{}) {
 		o.Limits = DefaultLimits()
 	}
-	s := newLimited[uint32](o.Limits, &gate.Log{Log: o.Log})
+	s := newLimited[uint32](o.Limits, &gate.Log{Log: o.Log}, o.Refusals)
 	server := s.server(o.authorize(o.Handler), func(ctx context.Context) uint32 { return askerOf(ctx).uid })
 	server.ErrorLog = slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)
 	server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
@@ -60,6 +62,7 @@ func (o SocketOptions) authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, want := askerOf(r.Context()), wanted(r)
 		if a.right < want {
+			o.Refusals.count(causeRight)
 			refuse(w, http.StatusForbidden, o.Groups.refusal(a, want))
 			return
 		}

@@ -27,6 +27,8 @@ type WebOptions struct {
 	Log    *slog.Logger
 	// Limits; zero is DefaultLimits.
 	Limits Limits
+	// Refusals count what is turned away; nil: nobody wants to know.
+	Refusals *Refusals
 }
 
 // ServeWeb serves on TCP until ctx ends, and closes the listener. It lets
@@ -37,7 +39,7 @@ func ServeWeb(ctx context.Context, o WebOptions) error {
 		o.Limits = DefaultLimits()
 	}
 	warnings := &gate.Log{Log: o.Log}
-	s := newLimited[netip.Addr](o.Limits, warnings)
+	s := newLimited[netip.Addr](o.Limits, warnings, o.Refusals)
 	// The toolkit puts its authentication around the handler, so a request is
 	// counted when it has passed that. Passwords are checked one at a time: a
 	// flood of wrong ones costs at most one CPU, less with rate_limit in the file.
@@ -64,6 +66,7 @@ type addrKey struct{}
 func (o WebOptions) authorize(next http.Handler) http.Handler {
 	crossOrigin := http.NewCrossOriginProtection()
 	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		o.Refusals.count(causeRight)
 		refuse(w, http.StatusForbidden, errors.New("a page of another site may not change anything here"))
 	}))
 	guarded := crossOrigin.Handler(next)
@@ -73,6 +76,7 @@ func (o WebOptions) authorize(next http.Handler) http.Handler {
 			return
 		}
 		if err := o.mayChange(r); err != nil {
+			o.Refusals.count(causeRight)
 			refuse(w, http.StatusForbidden, err)
 			return
 		}

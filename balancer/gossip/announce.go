@@ -3,6 +3,7 @@ package gossip
 import (
 	"context"
 
+	"github.com/virtbalance/virtbalance/balancer/gate"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -34,13 +35,26 @@ func (g *Gossip) announce(kind eventKind, m member) {
 	}
 }
 
-// announcing logs events until ctx ends.
+// announcing logs events until ctx ends, a line a second on average: whoever has
+// the key can have hosts come and go.
 func (g *Gossip) announcing(ctx context.Context) {
+	lines := gate.Allowance{AtOnce: 1, PerSecond: 1, Burst: 100}
+	paper := gate.New[struct{}](lines, lines)
+	suppressed := 0
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case e := <-g.events:
+			if paper.Enter(struct{}{}) != gate.Admitted {
+				suppressed++
+				continue
+			}
+			paper.Leave(struct{}{})
+			if suppressed > 0 {
+				g.log.Info("more hosts came and went than are told here", "suppressed", suppressed, "members", g.size.Load())
+				suppressed = 0
+			}
 			log := g.log.With("host", e.name, "id", e.id, "addr", e.addr)
 			switch e.kind {
 			case joined:

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,9 @@ const (
 	// complaintsMax bounds the mistakes remembered: a sender of forged addresses
 	// shall fill neither memory nor log.
 	complaintsMax = 256
+	// faultMax bounds those of one kind, so that made up names leave room for
+	// what else there is to say.
+	faultMax = 64
 )
 
 func newComplaints(l *slog.Logger, c *counters) *complaints {
@@ -37,6 +41,7 @@ const (
 	otherLabel = "belongs to another cluster"
 	garbage    = "sends what is no gossip"
 	overflow   = "sends faster than this host reads"
+	streams    = "opens more streams than a host needs"
 	misfit     = "cannot be a member"
 	clone      = "claims an ID that another host has: is one a clone of the other?"
 )
@@ -92,6 +97,19 @@ func (c *complaints) hear(text, peer string) bool {
 	return false
 }
 
+// about counts what was kept from memberlist, and passes it on unless it was
+// lately.
+func (c *complaints) about(why Cause, fault string, from net.Addr, detail error) {
+	c.count.reject(why)
+	peer := from.String()
+	if host, _, err := net.SplitHostPort(peer); err == nil {
+		peer = host
+	}
+	if c.first(complaint{fault, peer}) {
+		c.log.Warn("gossip peer at fault", "fault", fault, "peer", peer, "detail", detail)
+	}
+}
+
 // first reports whether a complaint has not been passed on lately.
 func (c *complaints) first(what complaint) bool {
 	now := time.Now()
@@ -100,15 +118,17 @@ func (c *complaints) first(what complaint) bool {
 	if at, ok := c.said[what]; ok && now.Sub(at) < complaintAgain {
 		return false
 	}
-	if len(c.said) >= complaintsMax {
-		for old, at := range c.said {
-			if now.Sub(at) >= complaintAgain {
-				delete(c.said, old)
-			}
+	same := 0
+	for old, at := range c.said {
+		switch {
+		case now.Sub(at) >= complaintAgain:
+			delete(c.said, old)
+		case old.fault == what.fault:
+			same++
 		}
-		if len(c.said) >= complaintsMax {
-			return false
-		}
+	}
+	if same >= faultMax || len(c.said) >= complaintsMax {
+		return false
 	}
 	c.said[what] = now
 	return true

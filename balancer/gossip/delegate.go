@@ -20,6 +20,7 @@ var (
 	_ memberlist.EventDelegate    = delegate{}
 	_ memberlist.AliveDelegate    = delegate{}
 	_ memberlist.ConflictDelegate = delegate{}
+	_ memberlist.PingDelegate     = delegate{}
 )
 
 // delegateProtocol is the version of the user data. It changes only when an old
@@ -37,7 +38,16 @@ func (d delegate) NodeMeta(limit int) []byte {
 }
 
 // NotifyMsg takes in a batch of digests from a packet.
-func (d delegate) NotifyMsg(msg []byte) { d.receive(msg, true) }
+func (d delegate) NotifyMsg(msg []byte) {
+	// A packet holds 64 KiB; one that was made longer than that on its way here
+	// is not from us, and reading it would hold up those behind it.
+	const packetMax = 1 << 16
+	if len(msg) > packetMax {
+		d.count.reject(CauseGarbage)
+		return
+	}
+	d.receive(msg, true)
+}
 
 // MergeRemoteState takes in the digests that another host knows. They have been
 // flooded already, so they are not passed on.
@@ -69,7 +79,7 @@ func (d delegate) receive(batch []byte, relay bool) {
 
 // GetBroadcasts fills the room that memberlist leaves in a packet.
 func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
-	if batch := d.queue.take(limit-overhead, time.Now(), sends(int(d.size.Load()), d.every())); batch != nil {
+	if batch := d.queue.take(limit-overhead, time.Now(), sends(int(d.pace.hosts.Load()), d.every())); batch != nil {
 		return [][]byte{batch}
 	}
 	return nil
@@ -154,6 +164,14 @@ func (d delegate) NotifyConflict(existing, _ *memberlist.Node) {
 		d.conflictAt.Store(&now)
 	}
 }
+
+// NotifyPingComplete notes that a host has answered: it is where it is said to be.
+func (d delegate) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []byte) {
+	d.table.answered(policy.HostID(n.Name), time.Now())
+}
+
+// AckPayload says nothing more in an answer.
+func (d delegate) AckPayload() []byte { return nil }
 
 func readMeta(n *memberlist.Node) (meta, error) { return decodeMeta(n.Meta, addrOf(n).Addr()) }
 

@@ -124,7 +124,7 @@ func FuzzPeersFile(f *testing.F) {
 				t.Fatalf("would look for %s", addr)
 			}
 		}
-		if n := table.known(noon); n > 11 {
+		if n := table.known(noon, time.Minute); n > 11 {
 			t.Fatalf("knows %d hosts", n)
 		}
 	})
@@ -150,5 +150,7 @@ func quiet(table *table) *Gossip {
 	}
 	g.outbox.epoch = 7
 	g.size.Store(2)
+	g.pace.hosts.Store(2)
+	g.pace.every.Store(int64(time.Second))
 	return g
 }

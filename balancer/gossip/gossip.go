@@ -35,6 +35,7 @@ type Gossip struct {
 	outbox outbox
 	queue  queue
 	count  counters
+	pace   pace
 
 	meta       atomic.Pointer[[]byte]
 	size       atomic.Int64 // members, this host included
@@ -64,6 +65,8 @@ func New(o Options) (*Gossip, error) {
 	}
 	g.complaints = newComplaints(g.log, &g.count)
 	g.size.Store(1)
+	g.pace.hosts.Store(1)
+	g.pace.every.Store(int64(o.Interval))
 	g.outbox.epoch = newEpoch()
 	encoded, err := encodeMeta(o.Self, g.outbox.epoch)
 	if err != nil {
@@ -84,7 +87,7 @@ func New(o Options) (*Gossip, error) {
 			g.log.Warn("known hosts lost: they will be found again through the join list", "err", err)
 		}
 	}
-	g.transport, err = newTransport(o, &g.count, g.log)
+	g.transport, err = newTransport(o, g.keyring, g.complaints, g.log)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +119,7 @@ func (g *Gossip) config() *memberlist.Config {
 		c.Keyring = g.keyring
 	}
 	d := delegate{g}
-	c.Delegate, c.Events, c.Alive, c.Conflict = d, d, d, d
+	c.Delegate, c.Events, c.Alive, c.Conflict, c.Ping = d, d, d, d, d
 	c.DelegateProtocolVersion, c.DelegateProtocolMin, c.DelegateProtocolMax = delegateProtocol, delegateProtocol, delegateProtocol
 	c.Logger = g.memberlistLog()
 
@@ -232,12 +235,14 @@ func (g *Gossip) setMeta(f policy.HostFacts, epoch uint32) error {
 // Hosts returns every other host that is a member now, with its newest state.
 // Received is when that state was true by this host's clock: its arrival, less
 // the time for which it is known to have waited on its way. Hosts whose state
-// has not arrived are left out.
-func (g *Gossip) Hosts() []policy.Host { return g.table.hosts() }
+// has not arrived are left out, and so are those that have never answered this
+// one and of which nobody tells any more.
+func (g *Gossip) Hosts() []policy.Host { return g.table.hosts(time.Now(), hearsay(g.every())) }
 
-// Known counts the hosts heard from in the last day (Options.Expiry), this one
-// included and those that took their leave excluded.
-func (g *Gossip) Known() int { return g.table.known(time.Now()) }
+// Known counts the hosts of the last day (Options.Expiry), this one included and
+// those that took their leave excluded. A host that has never answered this one
+// counts as long as others tell of it.
+func (g *Gossip) Known() int { return g.table.known(time.Now(), hearsay(g.every())) }
 
 // Endpoint returns how a host is reached that is, or within Options.Expiry was,
 // a member.

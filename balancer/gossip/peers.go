@@ -19,6 +19,9 @@ type peer struct {
 	Addr     netip.AddrPort  `json:"addr"`
 	Endpoint policy.Endpoint `json:"endpoint,omitzero"`
 	LastSeen time.Time       `json:"last_seen"`
+	// Unproven: the host has never answered this one. Whoever has the key can
+	// make up as many hosts as it likes; for them to answer takes more.
+	Unproven bool `json:"unproven,omitempty"`
 }
 
 // peers is the list of hosts ever seen and not yet given up. It exists because
@@ -30,19 +33,30 @@ type peers struct {
 	seen   map[policy.HostID]peer
 }
 
-func (p *peers) fresh(q peer, now time.Time) bool { return now.Sub(q.LastSeen) < p.expiry }
+// unprovenExpiry is how long a host that never answered is remembered.
+const unprovenExpiry = 10 * time.Minute
 
-// note adds a host or renews it. Beyond the bound the one not seen for longest
-// gives way.
+func (p *peers) fresh(q peer, now time.Time) bool {
+	if q.Unproven {
+		return now.Sub(q.LastSeen) < min(p.expiry, unprovenExpiry)
+	}
+	return now.Sub(q.LastSeen) < p.expiry
+}
+
+// note adds a host or renews it. Beyond the bound one that never answered gives
+// way, or else the one not seen for longest.
 func (p *peers) note(id policy.HostID, q peer) {
-	if _, ok := p.seen[id]; !ok && len(p.seen) >= p.max {
-		var oldest policy.HostID
+	if old, ok := p.seen[id]; ok {
+		q.Unproven = q.Unproven && old.Unproven
+	} else if len(p.seen) >= p.max {
+		var worst policy.HostID
 		for other, o := range p.seen {
-			if oldest == "" || o.LastSeen.Before(p.seen[oldest].LastSeen) {
-				oldest = other
+			w := p.seen[worst]
+			if worst == "" || o.Unproven && !w.Unproven || o.Unproven == w.Unproven && o.LastSeen.Before(w.LastSeen) {
+				worst = other
 			}
 		}
-		delete(p.seen, oldest)
+		delete(p.seen, worst)
 	}
 	p.seen[id] = q
 }
@@ -52,6 +66,26 @@ func (p *peers) touch(id policy.HostID, now time.Time) {
 	if q, ok := p.seen[id]; ok {
 		q.LastSeen = now
 		p.seen[id] = q
+	}
+}
+
+// answered notes that a member has answered this host.
+func (t *table) answered(id policy.HostID, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q, ok := t.peers.seen[id]; ok && t.members[id] != nil {
+		q.LastSeen, q.Unproven = now, false
+		t.peers.seen[id] = q
+	}
+}
+
+// touchMembers notes that those members are alive that have ever answered.
+// memberlist takes a while to find out about the others.
+func (t *table) touchMembers(now time.Time) {
+	for id := range t.members {
+		if q, ok := t.peers.seen[id]; ok && !q.Unproven {
+			t.peers.touch(id, now)
+		}
 	}
 }
 
@@ -68,9 +102,7 @@ func (p *peers) expire(now time.Time) {
 func (t *table) lost(now time.Time) []netip.AddrPort {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for id := range t.members {
-		t.peers.touch(id, now)
-	}
+	t.touchMembers(now)
 	t.peers.expire(now)
 	var addrs []netip.AddrPort
 	for id, q := range t.peers.seen {
@@ -88,6 +120,21 @@ func (t *table) addresses() map[netip.AddrPort]bool {
 	addrs := make(map[netip.AddrPort]bool, len(t.members))
 	for _, m := range t.members {
 		addrs[m.addr] = true
+	}
+	return addrs
+}
+
+// proven returns the addresses of a few random members that have answered.
+func (t *table) proven(few int) []netip.AddrPort {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var addrs []netip.AddrPort
+	for id, q := range t.peers.seen { // in random order
+		if m, ok := t.members[id]; ok && !q.Unproven {
+			if addrs = append(addrs, m.addr); len(addrs) == few {
+				break
+			}
+		}
 	}
 	return addrs
 }
@@ -142,9 +189,7 @@ func (t *table) loadPeers(path string, now time.Time) error {
 // savePeers writes the list: beside the file, then over it in one step.
 func (t *table) savePeers(path string, now time.Time) (err error) {
 	t.mu.Lock()
-	for id := range t.members {
-		t.peers.touch(id, now)
-	}
+	t.touchMembers(now)
 	f := peersFile{Version: peersFileVersion, Peers: maps.Clone(t.peers.seen)}
 	t.mu.Unlock()
 

@@ -53,7 +53,7 @@ type queue struct {
 
 type queued struct {
 	flood
-	stale bool
+	stale, sent bool
 }
 
 // put adds a digest.
@@ -120,6 +120,7 @@ func (q *queue) take(limit int, now time.Time, sends int) []byte {
 			default:
 				sent = append(sent, e)
 			}
+			e.sent = true
 			batch = e.append(batch, now)
 		}
 		slices.Reverse(moving) // back to the newest on top of the tier
@@ -130,6 +131,14 @@ func (q *queue) take(limit int, now time.Time, sends int) []byte {
 		return nil
 	}
 	return batch
+}
+
+// unsent reports whether the newest digest of a host has not been sent once.
+func (q *queue) unsent(host hostKey) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e, ok := q.newest[host]
+	return ok && !e.sent
 }
 
 // len counts the digests that wait.

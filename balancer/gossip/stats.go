@@ -37,13 +37,15 @@ const (
 	CauseOtherLabel
 	// CauseOverflow: a message dropped because too many waited.
 	CauseOverflow
+	// CauseStreams: a stream beyond what one address, or all together, may open.
+	CauseStreams
 
 	causes // how many there are
 )
 
 var causeNames = [causes]string{
 	"garbage", "unknown_type", "unknown_host", "other_epoch", "absurd", "wild_sequence", "impersonation",
-	"bad_meta", "too_many_hosts", "conflict", "other_key", "other_label", "overflow",
+	"bad_meta", "too_many_hosts", "conflict", "other_key", "other_label", "overflow", "streams",
 }
 
 // String names the cause as the metric label does.
@@ -79,6 +81,9 @@ type Stats struct {
 	// Sent counts the digests of this host, Early those among them that a
 	// change of band or flags sent before their time.
 	Sent, Early uint64
+	// Direct counts the digests that were sent to single hosts, because the
+	// flood had no room for them.
+	Direct uint64
 	// Accepted counts the digests that were news, Duplicates those that were
 	// not, Relayed those that were passed on.
 	Accepted, Duplicates, Relayed uint64
@@ -97,9 +102,9 @@ type Stats struct {
 
 // counters are what Stats copies.
 type counters struct {
-	sent, early, accepted, duplicates, relayed atomic.Uint64
-	joinAttempts, joinFailures                 atomic.Uint64
-	rejected                                   [causes]atomic.Uint64
+	sent, early, direct, accepted, duplicates, relayed atomic.Uint64
+	joinAttempts, joinFailures                         atomic.Uint64
+	rejected                                           [causes]atomic.Uint64
 
 	packetsSent, packetsReceived         atomic.Uint64
 	packetBytesSent, packetBytesReceived atomic.Uint64
@@ -110,7 +115,7 @@ func (c *counters) reject(why Cause) { c.rejected[why].Add(1) }
 
 func (c *counters) snapshot() Stats {
 	s := Stats{
-		Sent: c.sent.Load(), Early: c.early.Load(),
+		Sent: c.sent.Load(), Early: c.early.Load(), Direct: c.direct.Load(),
 		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Relayed: c.relayed.Load(),
 		JoinAttempts: c.joinAttempts.Load(), JoinFailures: c.joinFailures.Load(),
 		PacketsSent: c.packetsSent.Load(), PacketsReceived: c.packetsReceived.Load(),

@@ -68,6 +68,9 @@ func (t *table) admissible(id policy.HostID) (Cause, error) {
 	if key == t.selfKey {
 		return CauseConflict, errors.New("shares its digest key with this host")
 	}
+	if p, ok := t.peers.seen[id]; ok && !p.Unproven {
+		return 0, nil // has a place, however many have been made up meanwhile
+	}
 	if len(t.members)+1 >= t.maxHosts {
 		return CauseTooManyHosts, fmt.Errorf("the cluster is limited to %d hosts", t.maxHosts)
 	}
@@ -88,7 +91,7 @@ func (t *table) join(id policy.HostID, addr netip.AddrPort, m meta, now time.Tim
 		t.byKey[host.key] = host
 	}
 	host.addr, host.facts = addr, m.facts
-	t.peers.note(id, peer{Addr: addr, Endpoint: m.facts.Endpoint, LastSeen: now})
+	t.peers.note(id, peer{Addr: addr, Endpoint: m.facts.Endpoint, LastSeen: now, Unproven: true})
 	return *host, !known
 }
 
@@ -148,13 +151,15 @@ func mayHaveSent(d time.Duration) float64 {
 	return slack + perSecond*d.Seconds()
 }
 
-// hosts returns the members whose state has arrived.
-func (t *table) hosts() []policy.Host {
+// hosts returns the members whose state has arrived, those that have not
+// answered as long as somebody tells of them.
+func (t *table) hosts(now time.Time, hearsay time.Duration) []policy.Host {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	hosts := make([]policy.Host, 0, len(t.members))
 	for _, m := range t.members {
-		if len(m.record) > 0 && !m.goodbye {
+		told := len(m.record) > 0 && (!t.peers.seen[m.id].Unproven || m.told(now, hearsay))
+		if told && !m.goodbye {
 			hosts = append(hosts, policy.Host{HostFacts: m.facts, HostState: m.state, Received: m.born})
 		}
 	}
@@ -174,17 +179,42 @@ func (t *table) floods() []flood {
 	return all
 }
 
-// known counts the hosts of the last day, this one included.
-func (t *table) known(now time.Time) int {
+// known counts the hosts of the last day, this one included. One that has not
+// answered counts if it is a member whose digest is younger than hearsay.
+func (t *table) known(now time.Time, hearsay time.Duration) int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	n := 1
 	for id, p := range t.peers.seen {
-		if _, ok := t.members[id]; ok || t.peers.fresh(p, now) {
+		m, ok := t.members[id]
+		switch {
+		case p.Unproven && ok:
+			ok = m.told(now, hearsay)
+		case !ok:
+			ok = t.peers.fresh(p, now)
+		}
+		if ok {
 			n++
 		}
 	}
 	return n
+}
+
+// telling counts the members whose digest is younger than that, and this host.
+func (t *table) telling(now time.Time, within time.Duration) int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := 1
+	for _, m := range t.members {
+		if m.told(now, within) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *member) told(now time.Time, within time.Duration) bool {
+	return len(m.record) > 0 && now.Sub(m.arrived) < within
 }
 
 // size counts the members, this host included.

@@ -77,7 +77,7 @@ func TestAccept(t *testing.T) {
 			if ok != tt.ok || (!ok && why != tt.want) {
 				t.Fatalf("accepted %v (%s), want %v (%s)", ok, why, tt.ok, tt.want)
 			}
-			host := table.hosts()[0]
+			host := table.hosts(noon, time.Minute)[0]
 			if !ok {
 				if host.HostState != usual || !host.Received.Equal(noon) {
 					t.Errorf("what was refused changed the state: %+v", host)
@@ -117,14 +117,14 @@ func TestNewEpochForgetsTheFormerLife(t *testing.T) {
 	if _, isNew := table.join("b", addr, meta{facts: policy.HostFacts{Name: "b"}, epoch: 8}, noon); isNew {
 		t.Error("a restart was taken for a new host")
 	}
-	if len(table.hosts()) != 0 {
+	if len(table.hosts(noon, time.Minute)) != 0 {
 		t.Error("the state of the former life is still told")
 	}
 	if _, why, ok := table.accept(digest{host: keyOf("b"), epoch: 8, seq: 1}.append(nil), noon); !ok {
 		t.Errorf("the first digest of the new life was refused: %s", why)
 	}
 	table.join("b", addr, meta{facts: policy.HostFacts{Name: "renamed"}, epoch: 8}, noon)
-	if hosts := table.hosts(); len(hosts) != 1 || hosts[0].Name != "renamed" {
+	if hosts := table.hosts(noon, time.Minute); len(hosts) != 1 || hosts[0].Name != "renamed" {
 		t.Errorf("new facts in the same life: %+v", hosts)
 	}
 }
@@ -156,14 +156,15 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	for i := range 4 {
 		id := policy.HostID(fmt.Sprintf("h%d", i))
 		table.join(id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 17450), meta{epoch: 1}, noon)
+		table.answered(id, noon)
 	}
 	table.accept(digest{host: keyOf("h0"), epoch: 1, seq: 1, goodbye: true}.append(nil), noon)
-	if got := len(table.hosts()); got != 0 {
+	if got := len(table.hosts(noon, time.Minute)); got != 0 {
 		t.Errorf("%d hosts: one that said goodbye is no target", got)
 	}
 	table.leave("h0") // in good order
 	table.leave("h1") // crashed
-	if got := table.known(noon); got != 4 {
+	if got := table.known(noon, time.Minute); got != 4 {
 		t.Errorf("known: %d, want this host, two members and the lost one", got)
 	}
 	if got := table.lost(noon); len(got) != 1 || got[0].Addr().As4()[3] != 1 {
@@ -173,7 +174,51 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	if got := table.lost(later); len(got) != 0 {
 		t.Errorf("still looked for after the expiry: %v", got)
 	}
-	if got := table.known(later); got != 3 {
+	if got := table.known(later, time.Minute); got != 3 {
 		t.Errorf("known after the expiry: %d, want 3", got)
+	}
+}
+
+// Hosts that never answered are hearsay: they count while somebody tells of
+// them, keep nobody out who has answered, and are not looked for for long.
+func TestMadeUpHosts(t *testing.T) {
+	table := newTable("self", 10, 24*time.Hour)
+	addr := netip.MustParseAddrPort("10.0.0.2:17450")
+	table.join("real", addr, meta{epoch: 1}, noon)
+	table.answered("real", noon)
+	table.leave("real") // it crashed
+	for i := range 20 {
+		id := policy.HostID(fmt.Sprintf("fake%d", i))
+		if _, err := table.admissible(id); err == nil {
+			table.join(id, addr, meta{epoch: 1}, noon)
+		}
+	}
+	if got := table.size(); got != 10 {
+		t.Fatalf("%d members, want as many as there may be", got)
+	}
+	if _, err := table.admissible("real"); err != nil {
+		t.Errorf("a host that has answered is kept out by those that have not: %v", err)
+	}
+	const hearsay = 10 * time.Second
+	if got := table.known(noon, hearsay); got != 2 {
+		t.Errorf("known: %d, want this host and the real one: nobody tells of the others", got)
+	}
+	for i := range 4 {
+		table.accept(digest{host: keyOf(policy.HostID(fmt.Sprintf("fake%d", i))), epoch: 1, seq: 1}.append(nil), noon)
+	}
+	for _, tt := range []struct {
+		after          time.Duration
+		known, telling int
+	}{{time.Second, 6, 5}, {hearsay, 2, 1}} {
+		at := noon.Add(tt.after)
+		if known, telling := table.known(at, hearsay), table.telling(at, hearsay); known != tt.known || telling != tt.telling {
+			t.Errorf("after %s: %d known, %d telling, want %d and %d", tt.after, known, telling, tt.known, tt.telling)
+		}
+	}
+	for i := range 20 {
+		table.leave(policy.HostID(fmt.Sprintf("fake%d", i)))
+	}
+	if got := table.lost(noon.Add(unprovenExpiry)); len(got) != 1 {
+		t.Errorf("%d hosts are looked for, want the real one", len(got))
 	}
 }

@@ -11,15 +11,21 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/virtbalance/virtbalance/balancer/gate"
 )
 
 // transport stands between memberlist and the network. It counts the traffic,
-// and at its end it closes every stream that is under way, which memberlist
-// does not: its Join would wait for up to ten seconds.
+// bounds the streams and screens what arrives. At its end it closes every stream
+// that is under way, which memberlist does not: its Join would wait for up to
+// ten seconds.
 type transport struct {
-	inner memberlist.Transport
-	count *counters
-	port  uint16
+	inner      memberlist.Transport
+	count      *counters
+	complaints *complaints
+	screen     screen
+	gate       *gate.Gate[netip.Addr]
+	port       uint16
 
 	packets chan *memberlist.Packet
 	streams chan net.Conn
@@ -34,9 +40,15 @@ type transport struct {
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
 // newTransport takes the port, or wraps the transport of the options.
-func newTransport(o Options, count *counters, log *slog.Logger) (*transport, error) {
+func newTransport(o Options, keyring *memberlist.Keyring, c *complaints, log *slog.Logger) (*transport, error) {
+	// A host opens a stream when it joins, for an exchange of all states every
+	// half minute or less often, and when a packet was not answered. Each holds a
+	// goroutine and up to screen.streamMax, for ten seconds at most.
+	each := gate.Allowance{AtOnce: 4, PerSecond: 10, Burst: 20}
+	total := gate.Allowance{AtOnce: 16, PerSecond: 200, Burst: 400}
 	t := &transport{
-		inner: o.Transport, count: count, port: o.Listen.Port(),
+		inner: o.Transport, count: c.count, complaints: c, screen: newScreen(o, keyring),
+		gate: gate.New[netip.Addr](each, total), port: o.Listen.Port(),
 		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn),
 		stop: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
@@ -99,6 +111,10 @@ func (t *transport) pumpPackets() {
 		case p := <-t.inner.PacketCh():
 			t.count.packetsReceived.Add(1)
 			t.count.packetBytesReceived.Add(uint64(len(p.Buf)))
+			if err := t.screen.packet(p.Buf); err != nil {
+				t.complaints.about(CauseGarbage, garbage, p.From, err)
+				continue
+			}
 			select {
 			case t.packets <- p:
 			case <-t.stop:
@@ -114,7 +130,13 @@ func (t *transport) pumpStreams() {
 	for {
 		select {
 		case c := <-t.inner.StreamCh():
-			tracked, err := t.track(c)
+			from := gate.RemoteAddr(c)
+			if t.gate.Enter(from) != gate.Admitted {
+				t.complaints.about(CauseStreams, streams, c.RemoteAddr(), errors.New("too many streams at once, or in a short time"))
+				_ = c.Close()
+				continue
+			}
+			tracked, err := t.track(c, true, func() { t.gate.Leave(from) })
 			if err != nil {
 				continue
 			}
@@ -182,7 +204,7 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 	if err != nil {
 		return nil, err
 	}
-	return t.track(conn)
+	return t.track(conn, false, func() {})
 }
 
 // Shutdown gives the port back and ends every exchange. It may be called again.
@@ -209,40 +231,3 @@ func (t *transport) Shutdown() error {
 }
 
 var errClosed = errors.New("gossip transport is closed")
-
-// track counts what a stream carries and closes it with the transport.
-func (t *transport) track(c net.Conn) (net.Conn, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
-		_ = c.Close()
-		return nil, errClosed
-	}
-	t.conns[c] = struct{}{}
-	return &stream{Conn: c, t: t}, nil
-}
-
-// stream is a connection under way.
-type stream struct {
-	net.Conn
-	t *transport
-}
-
-func (s *stream) Read(b []byte) (int, error) {
-	n, err := s.Conn.Read(b)
-	s.t.count.streamBytesReceived.Add(uint64(n))
-	return n, err
-}
-
-func (s *stream) Write(b []byte) (int, error) {
-	n, err := s.Conn.Write(b)
-	s.t.count.streamBytesSent.Add(uint64(n))
-	return n, err
-}
-
-func (s *stream) Close() error {
-	s.t.mu.Lock()
-	delete(s.t.conns, s.Conn)
-	s.t.mu.Unlock()
-	return s.Conn.Close()
-}

@@ -101,7 +101,7 @@ func (d *daemon) listen(ctx context.Context, g *errgroup.Group, server *api.Serv
 		return err
 	}
 	g.Go(func() error {
-		return access.ServeSocket(ctx, access.SocketOptions{Listener: socket, Handler: server.Handler(), Groups: groups, Log: log})
+		return access.ServeSocket(ctx, access.SocketOptions{Listener: socket, Handler: server.Handler(), Groups: groups, Log: log, Refusals: &d.observer.socket})
 	})
 	if a := d.config.API; a.Listen != "" {
 		if err := d.listenPage(ctx, g, server, log); err != nil {
@@ -111,7 +111,7 @@ func (d *daemon) listen(ctx context.Context, g *errgroup.Group, server *api.Serv
 	if m := d.config.Metrics; m.Listen != "" {
 		log := d.log.With("component", "metrics")
 		handler := metrics.Handler(metrics.HandlerOptions{Registry: d.observer.registry, Healthy: d.healthy, Ready: d.ready, Log: log})
-		return listenWeb(ctx, g, "metrics", m.Listen, access.WebOptions{Handler: handler, Config: m.WebConfig, Log: log})
+		return listenWeb(ctx, g, "metrics", m.Listen, access.WebOptions{Handler: handler, Config: m.WebConfig, Log: log, Refusals: &d.observer.scrapes})
 	}
 	return nil
 }
@@ -135,7 +135,7 @@ func (d *daemon) listenPage(ctx context.Context, g *errgroup.Group, server *api.
 	if err != nil {
 		return err
 	}
-	err = listenWeb(ctx, g, "api", a.Listen, access.WebOptions{Handler: handler, Config: a.WebConfig, Log: log})
+	err = listenWeb(ctx, g, "api", a.Listen, access.WebOptions{Handler: handler, Config: a.WebConfig, Log: log, Refusals: &d.observer.page})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		// No reason not to look after the host's domains.
 		log.Error("no web page: something else listens there", "err", err)

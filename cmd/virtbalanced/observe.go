@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/virtbalance/virtbalance/balancer/access"
 	"github.com/virtbalance/virtbalance/balancer/gossip"
 	"github.com/virtbalance/virtbalance/balancer/operation"
 	"github.com/virtbalance/virtbalance/balancer/peer"
@@ -30,6 +31,9 @@ type observer struct {
 	journal      *metrics.Journal
 
 	self policy.HostID
+
+	// What the listeners for people and Prometheus turn away.
+	socket, page, scrapes access.Refusals
 }
 
 // newObserver registers all metrics that need nothing but the process.
@@ -42,6 +46,9 @@ func newObserver(withDomains bool) *observer {
 		decisions: metrics.NewDecisions(r), reservations: metrics.NewReservations(r),
 		fleet: metrics.NewFleet(r), moves: metrics.NewMoves(r), journal: metrics.NewJournal(r),
 	}
+	metrics.NewAccess(r, func() metrics.AccessFigures {
+		return metrics.AccessFigures{"socket": o.socket.Counts(), "page": o.page.Counts(), "metrics": o.scrapes.Counts()}
+	})
 	if withDomains {
 		o.domains = metrics.NewDomains(r)
 	}
@@ -148,7 +155,7 @@ func (o *observer) watchGossip(g *gossip.Gossip) {
 		s := g.Stats()
 		f := metrics.GossipFigures{
 			Members: s.Members, Known: s.Known, Interval: s.Interval, Queued: s.Queued, Health: s.Health,
-			Sent: s.Sent, Early: s.Early, Accepted: s.Accepted, Duplicates: s.Duplicates, Relayed: s.Relayed,
+			Sent: s.Sent, Early: s.Early, Direct: s.Direct, Accepted: s.Accepted, Duplicates: s.Duplicates, Relayed: s.Relayed,
 			Rejected:     map[string]uint64{},
 			JoinAttempts: s.JoinAttempts, JoinFailures: s.JoinFailures,
 			PacketsSent: s.PacketsSent, PacketsReceived: s.PacketsReceived,
