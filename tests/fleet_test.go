@@ -306,6 +306,25 @@ type observer struct {
 	holds []policy.Reason
 	asked []policy.Reason
 	ended []operation.Operation
+
+	stuck atomic.Pointer[chan struct{}]
+}
+
+// block has the control loop hang, until what is returned is called.
+func (o *observer) block() (release func()) {
+	gate := make(chan struct{})
+	o.stuck.Store(&gate)
+	return func() {
+		o.stuck.Store(nil)
+		close(gate)
+	}
+}
+
+// JournalOpen is called at each turn of the control loop.
+func (o *observer) JournalOpen(int) {
+	if gate := o.stuck.Load(); gate != nil {
+		<-*gate
+	}
 }
 
 func (o *observer) Decided(d policy.Decision) {
@@ -337,7 +356,6 @@ func (o *observer) Fleet([]policy.Host, time.Time, time.Duration)               
 func (o *observer) Room(policy.Headroom)                                                     {}
 func (o *observer) Shadowed(policy.Disagreement)                                             {}
 func (o *observer) Audited(policy.Horizon, policy.Effect)                                    {}
-func (o *observer) JournalOpen(int)                                                          {}
 func (o *observer) Progress(policy.Progress)                                                 {}
 func (o *observer) JournalWritten(error)                                                     {}
 

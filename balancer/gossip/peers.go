@@ -98,19 +98,27 @@ func (p *peers) expire(now time.Time) {
 }
 
 // lost returns the addresses of the hosts that are known and no members, which
-// is where to look for the other half of a divided cluster.
+// is where to look for the other half of a divided cluster. Those that have
+// never answered are looked for when no other is missing.
 func (t *table) lost(now time.Time) []netip.AddrPort {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.touchMembers(now)
 	t.peers.expire(now)
-	var addrs []netip.AddrPort
+	var proven, unproven []netip.AddrPort
 	for id, q := range t.peers.seen {
-		if _, ok := t.members[id]; !ok {
-			addrs = append(addrs, q.Addr)
+		switch _, ok := t.members[id]; {
+		case ok:
+		case q.Unproven:
+			unproven = append(unproven, q.Addr)
+		default:
+			proven = append(proven, q.Addr)
 		}
 	}
-	return addrs
+	if len(proven) > 0 {
+		return proven
+	}
+	return unproven
 }
 
 // addresses returns where the members are.

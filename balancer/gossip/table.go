@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/gate"
 	"github.com/virtbalance/virtbalance/policy"
 )
 
@@ -36,6 +37,10 @@ type table struct {
 	selfKey  hostKey
 	maxHosts int
 
+	// newcomers bounds how many hosts may come in a time that have never been
+	// here: their news is passed on before anything else, by memberlist.
+	newcomers *gate.Gate[struct{}]
+
 	mu      sync.RWMutex
 	members map[policy.HostID]*member
 	byKey   map[hostKey]*member
@@ -43,8 +48,11 @@ type table struct {
 }
 
 func newTable(self policy.HostID, maxHosts int, expiry time.Duration) *table {
+	// A thousand new hosts started at once are together within a minute, and ten
+	// seconds of lies cost the packets of as many seconds.
+	crowd := gate.Allowance{AtOnce: 1, PerSecond: 10, Burst: 500}
 	return &table{
-		self: self, selfKey: keyOf(self), maxHosts: maxHosts,
+		self: self, selfKey: keyOf(self), maxHosts: maxHosts, newcomers: gate.New[struct{}](crowd, crowd),
 		members: make(map[policy.HostID]*member),
 		byKey:   make(map[hostKey]*member),
 		peers:   peers{expiry: expiry, max: maxHosts, seen: make(map[policy.HostID]peer)},
@@ -56,8 +64,8 @@ func (t *table) admissible(id policy.HostID) (Cause, error) {
 	if err := checkHostID(id); err != nil {
 		return CauseBadMeta, err
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
+	t.mu.Lock() // the gate wants one at a time
+	defer t.mu.Unlock()
 	if _, ok := t.members[id]; ok {
 		return 0, nil
 	}
@@ -74,6 +82,10 @@ func (t *table) admissible(id policy.HostID) (Cause, error) {
 	if len(t.members)+1 >= t.maxHosts {
 		return CauseTooManyHosts, fmt.Errorf("the cluster is limited to %d hosts", t.maxHosts)
 	}
+	if t.newcomers.Enter(struct{}{}) != gate.Admitted {
+		return CauseTooManyHosts, errors.New("too many new hosts at once: it is taken in later")
+	}
+	t.newcomers.Leave(struct{}{})
 	return 0, nil
 }
 
