@@ -43,7 +43,7 @@ func (g *Gossip) flooding(ctx context.Context) {
 			continue
 		}
 		crowded := g.queue.unsent(g.table.selfKey)
-		if f := g.send(); crowded {
+		if f := g.send(); crowded || g.table.swamped() {
 			g.tell(f)
 		}
 	}
@@ -51,7 +51,8 @@ func (g *Gossip) flooding(ctx context.Context) {
 
 // tell sends a digest to a few hosts directly. memberlist fills its packets with
 // the news of joins and deaths first, and when thousands of hosts come, or are
-// made up, that is all they hold, for up to half an hour.
+// made up, that is all they hold, for up to half an hour; and it sends them to
+// members at random, which are then mostly those that are made up.
 func (g *Gossip) tell(f flood) {
 	const few = 8
 	list := g.list.Load()

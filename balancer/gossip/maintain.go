@@ -30,6 +30,9 @@ const (
 	// and a half minutes apart at 300 hosts.
 	youth      = time.Minute
 	youthPause = 20 * time.Second
+	// While most members have never answered, memberlist's own exchanges are with
+	// those. Then a host has one of its own, with a few that have.
+	swampedPause = 10 * time.Second
 	// savePeriod is the time between two writes of the known hosts.
 	savePeriod = 5 * time.Minute
 )
@@ -48,6 +51,9 @@ func (g *Gossip) maintaining(ctx context.Context, list *memberlist.Memberlist) {
 			return
 		case <-g.forged:
 			g.renewEpoch()
+			if g.table.swamped() {
+				join.Reset(0)
+			}
 			wake(g.changed)
 			wake(g.published)
 		case <-g.changed:
@@ -62,6 +68,8 @@ func (g *Gossip) maintaining(ctx context.Context, list *memberlist.Memberlist) {
 			g.seek(ctx, list, young)
 			switch alone := g.size.Load() == 1; {
 			case alone:
+			case g.table.swamped():
+				pause = swampedPause
 			case young:
 				pause = youthPause
 			default:
@@ -91,6 +99,9 @@ func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist, young bo
 			candidates = append(candidates, addr)
 			break
 		}
+	}
+	if g.table.swamped() {
+		candidates = append(candidates, g.table.proven(joinPerRound)...)
 	}
 	for _, addr := range candidates {
 		if ctx.Err() != nil {

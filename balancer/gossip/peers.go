@@ -147,6 +147,21 @@ func (t *table) proven(few int) []netip.AddrPort {
 	return addrs
 }
 
+// swamped reports whether most members have never answered this host, and are
+// more than can be usual.
+func (t *table) swamped() bool {
+	const usual = 32
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	unproven := 0
+	for id := range t.members {
+		if t.peers.seen[id].Unproven {
+			unproven++
+		}
+	}
+	return unproven > usual && unproven > 2*(len(t.members)-unproven)
+}
+
 // peersFile is the list on disk.
 type peersFile struct {
 	Version int                    `json:"version"`

@@ -196,6 +196,9 @@ func TestMadeUpHosts(t *testing.T) {
 	if got := table.size(); got != 10 {
 		t.Fatalf("%d members, want as many as there may be", got)
 	}
+	if table.swamped() {
+		t.Error("swamped by nine")
+	}
 	if _, err := table.admissible("real"); err != nil {
 		t.Errorf("a host that has answered is kept out by those that have not: %v", err)
 	}
@@ -220,5 +223,40 @@ func TestMadeUpHosts(t *testing.T) {
 	}
 	if got := table.lost(noon.Add(unprovenExpiry)); len(got) != 1 {
 		t.Errorf("%d hosts are looked for, want the real one", len(got))
+	}
+}
+
+// Newcomers are let in at a bounded pace, and known hosts at any.
+func TestNewcomersComeInTurn(t *testing.T) {
+	table := newTable("self", 5000, time.Hour)
+	come := func(id string) bool {
+		_, err := table.admissible(policy.HostID(id))
+		if err == nil {
+			table.join(policy.HostID(id), netip.MustParseAddrPort("10.0.0.2:17450"), meta{epoch: 1}, noon)
+		}
+		return err == nil
+	}
+	if !come("real") {
+		t.Fatal("the first is refused")
+	}
+	table.answered("real", noon)
+	table.leave("real")
+	n := 0
+	for i := range 3000 {
+		if come(fmt.Sprintf("fake%d", i)) {
+			n++
+		}
+	}
+	if n < 499 || n > 1500 { // some come in the time that this takes
+		t.Errorf("%d newcomers at once", n)
+	}
+	if !table.swamped() {
+		t.Error("not swamped")
+	}
+	if !come("real") {
+		t.Error("one that has answered waits with the newcomers")
+	}
+	if addrs := table.proven(8); len(addrs) != 1 {
+		t.Errorf("%d have answered, want 1", len(addrs))
 	}
 }
