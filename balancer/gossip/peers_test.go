@@ -15,6 +15,7 @@ import (
 func TestPeersFileSurvives(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "peers.json")
 	table := tableOf(t)
+	table.answered("b", noon)
 	if err := table.savePeers(path, noon); err != nil {
 		t.Fatal(err)
 	}

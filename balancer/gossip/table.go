@@ -200,8 +200,8 @@ func (t *table) known(now time.Time, hearsay time.Duration) int {
 	for id, p := range t.peers.seen {
 		m, ok := t.members[id]
 		switch {
-		case p.Unproven && ok:
-			ok = m.told(now, hearsay)
+		case p.Unproven:
+			ok = ok && m.told(now, hearsay)
 		case !ok:
 			ok = t.peers.fresh(p, now)
 		}

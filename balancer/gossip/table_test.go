@@ -221,6 +221,9 @@ func TestMadeUpHosts(t *testing.T) {
 	for i := range 20 {
 		table.leave(policy.HostID(fmt.Sprintf("fake%d", i)))
 	}
+	if got := table.known(noon, hearsay); got != 2 {
+		t.Errorf("known when the others have been found dead: %d, want 2", got)
+	}
 	if got := table.lost(noon.Add(unprovenExpiry)); len(got) != 1 {
 		t.Errorf("%d hosts are looked for, want the real one", len(got))
 	}
