@@ -124,7 +124,7 @@ func FuzzPeersFile(f *testing.F) {
 				t.Fatalf("would look for %s", addr)
 			}
 		}
-		if n := table.known(noon, time.Minute); n > 11 {
+		if n := table.known(noon); n > 11 {
 			t.Fatalf("knows %d hosts", n)
 		}
 	})

@@ -241,8 +241,8 @@ func (g *Gossip) Hosts() []policy.Host { return g.table.hosts(time.Now(), hearsa
 
 // Known counts the hosts of the last day (Options.Expiry), this one included and
 // those that took their leave excluded. A host that has never answered this one
-// counts as long as others tell of it.
-func (g *Gossip) Known() int { return g.table.known(time.Now(), hearsay(g.every())) }
+// counts for ten minutes after somebody told of it.
+func (g *Gossip) Known() int { return g.table.known(time.Now()) }
 
 // Endpoint returns how a host is reached that is, or within Options.Expiry was,
 // a member.

@@ -22,6 +22,8 @@ type peer struct {
 	// Unproven: the host has never answered this one. Whoever has the key can
 	// make up as many hosts as it likes; for them to answer takes more.
 	Unproven bool `json:"unproven,omitempty"`
+	// Told: somebody has told of its state.
+	Told bool `json:"told,omitempty"`
 }
 
 // peers is the list of hosts ever seen and not yet given up. It exists because
@@ -33,7 +35,8 @@ type peers struct {
 	seen   map[policy.HostID]peer
 }
 
-// unprovenExpiry is how long a host that never answered is remembered.
+// unprovenExpiry is how long a host that never answered is remembered. A fleet
+// that is divided in its first seconds must know by then that it is.
 const unprovenExpiry = 10 * time.Minute
 
 func (p *peers) fresh(q peer, now time.Time) bool {
@@ -47,7 +50,7 @@ func (p *peers) fresh(q peer, now time.Time) bool {
 // way, or else the one not seen for longest.
 func (p *peers) note(id policy.HostID, q peer) {
 	if old, ok := p.seen[id]; ok {
-		q.Unproven = q.Unproven && old.Unproven
+		q.Unproven, q.Told = q.Unproven && old.Unproven, q.Told || old.Told
 	} else if len(p.seen) >= p.max {
 		var worst policy.HostID
 		for other, o := range p.seen {
@@ -65,6 +68,14 @@ func (p *peers) note(id policy.HostID, q peer) {
 func (p *peers) touch(id policy.HostID, now time.Time) {
 	if q, ok := p.seen[id]; ok {
 		q.LastSeen = now
+		p.seen[id] = q
+	}
+}
+
+// hear notes that a host was told of just now.
+func (p *peers) hear(id policy.HostID, now time.Time) {
+	if q, ok := p.seen[id]; ok {
+		q.LastSeen, q.Told = now, true
 		p.seen[id] = q
 	}
 }

@@ -26,11 +26,11 @@ func TestPeersFileSurvives(t *testing.T) {
 	if got := restarted.lost(noon.Add(time.Minute)); len(got) != 1 || got[0].String() != "10.0.0.2:17450" {
 		t.Errorf("to look for after a restart: %v", got)
 	}
-	if got := restarted.known(noon.Add(time.Minute), time.Minute); got != 2 {
+	if got := restarted.known(noon.Add(time.Minute)); got != 2 {
 		t.Errorf("known after a restart: %d, want 2", got)
 	}
-	if err := restarted.loadPeers(path, noon.Add(2*time.Hour)); err != nil || restarted.known(noon.Add(2*time.Hour), time.Minute) != 1 {
-		t.Errorf("known after the expiry: %d, %v", restarted.known(noon.Add(2*time.Hour), time.Minute), err)
+	if err := restarted.loadPeers(path, noon.Add(2*time.Hour)); err != nil || restarted.known(noon.Add(2*time.Hour)) != 1 {
+		t.Errorf("known after the expiry: %d, %v", restarted.known(noon.Add(2*time.Hour)), err)
 	}
 
 	left, err := os.ReadDir(filepath.Dir(path))

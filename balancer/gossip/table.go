@@ -149,7 +149,7 @@ func (t *table) accept(record []byte, now time.Time) (news flood, why Cause, ok 
 	m.seq, m.state, m.goodbye = d.seq, d.state, d.goodbye
 	m.record = bytes.Clone(record)
 	m.arrived, m.born = now, now.Add(-d.age)
-	t.peers.touch(m.id, now)
+	t.peers.hear(m.id, now)
 	return flood{host: m.key, record: m.record, born: m.born}, 0, true
 }
 
@@ -191,19 +191,18 @@ func (t *table) floods() []flood {
 	return all
 }
 
-// known counts the hosts of the last day, this one included. One that has not
-// answered counts if it is a member whose digest is younger than hearsay.
-func (t *table) known(now time.Time, hearsay time.Duration) int {
+// known counts the hosts of the last day, this one included. One that has never
+// answered counts for as long as it is remembered after somebody told of it.
+func (t *table) known(now time.Time) int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	n := 1
 	for id, p := range t.peers.seen {
-		m, ok := t.members[id]
-		switch {
-		case p.Unproven:
-			ok = ok && m.told(now, hearsay)
-		case !ok:
-			ok = t.peers.fresh(p, now)
+		_, ok := t.members[id]
+		if p.Unproven {
+			ok = p.Told && t.peers.fresh(p, now)
+		} else {
+			ok = ok || t.peers.fresh(p, now)
 		}
 		if ok {
 			n++

@@ -164,7 +164,7 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	}
 	table.leave("h0") // in good order
 	table.leave("h1") // crashed
-	if got := table.known(noon, time.Minute); got != 4 {
+	if got := table.known(noon); got != 4 {
 		t.Errorf("known: %d, want this host, two members and the lost one", got)
 	}
 	if got := table.lost(noon); len(got) != 1 || got[0].Addr().As4()[3] != 1 {
@@ -174,7 +174,7 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	if got := table.lost(later); len(got) != 0 {
 		t.Errorf("still looked for after the expiry: %v", got)
 	}
-	if got := table.known(later, time.Minute); got != 3 {
+	if got := table.known(later); got != 3 {
 		t.Errorf("known after the expiry: %d, want 3", got)
 	}
 }
@@ -203,7 +203,7 @@ func TestMadeUpHosts(t *testing.T) {
 		t.Errorf("a host that has answered is kept out by those that have not: %v", err)
 	}
 	const hearsay = 10 * time.Second
-	if got := table.known(noon, hearsay); got != 2 {
+	if got := table.known(noon); got != 2 {
 		t.Errorf("known: %d, want this host and the real one: nobody tells of the others", got)
 	}
 	for i := range 4 {
@@ -212,17 +212,17 @@ func TestMadeUpHosts(t *testing.T) {
 	for _, tt := range []struct {
 		after          time.Duration
 		known, telling int
-	}{{time.Second, 6, 5}, {hearsay, 2, 1}} {
+	}{{time.Second, 6, 5}, {hearsay, 6, 1}, {unprovenExpiry, 2, 1}} {
 		at := noon.Add(tt.after)
-		if known, telling := table.known(at, hearsay), table.telling(at, hearsay); known != tt.known || telling != tt.telling {
+		if known, telling := table.known(at), table.telling(at, hearsay); known != tt.known || telling != tt.telling {
 			t.Errorf("after %s: %d known, %d telling, want %d and %d", tt.after, known, telling, tt.known, tt.telling)
 		}
 	}
 	for i := range 20 {
 		table.leave(policy.HostID(fmt.Sprintf("fake%d", i)))
 	}
-	if got := table.known(noon, hearsay); got != 2 {
-		t.Errorf("known when the others have been found dead: %d, want 2", got)
+	if got := table.known(noon); got != 6 {
+		t.Errorf("known when the others have been found dead: %d, want this host, the real one and those that were told of", got)
 	}
 	if got := table.lost(noon.Add(unprovenExpiry)); len(got) != 1 {
 		t.Errorf("%d hosts are looked for, want the real one", len(got))
