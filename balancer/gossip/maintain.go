@@ -116,6 +116,7 @@ func (g *Gossip) seek(ctx context.Context, list *memberlist.Memberlist, young bo
 			continue
 		}
 		answered = true
+		g.table.answeredAt(addr, time.Now())
 	}
 	if !answered && len(g.opts.Join) > 0 && g.size.Load() == 1 && ctx.Err() == nil && g.complaints.first(complaint{fault: "alone"}) {
 		g.log.Warn("this host is alone: no host of the join list answers; trying for ever", "join", g.opts.Join)

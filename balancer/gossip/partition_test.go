@@ -15,6 +15,7 @@ func TestPartitionHeals(t *testing.T) {
 		f.grow(n, logTo(&book))
 		f.publish(busy(1000))
 		f.within(soon, "all 12 together", f.whole(n))
+		f.within(soon, "all 12 heard", f.seen(n-1)) // nobody counts who was never heard of
 
 		var minority []netip.AddrPort
 		for _, h := range f.hosts[:cut] {

@@ -90,6 +90,18 @@ func (t *table) answered(id policy.HostID, now time.Time) {
 	}
 }
 
+// answeredAt notes that the member at an address has answered.
+func (t *table) answeredAt(addr netip.AddrPort, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, m := range t.members {
+		if q, ok := t.peers.seen[id]; ok && m.addr == addr {
+			q.LastSeen, q.Unproven = now, false
+			t.peers.seen[id] = q
+		}
+	}
+}
+
 // touchMembers notes that those members are alive that have ever answered.
 // memberlist takes a while to find out about the others.
 func (t *table) touchMembers(now time.Time) {

@@ -1,0 +1,207 @@
+package hostile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// liar is a member of the cluster: it has the key, and no certificate.
+type liar struct {
+	stranger
+	forger
+	list *memberlist.Memberlist
+
+	mu       sync.Mutex
+	recorded [][]byte // packets of true hosts, as they came
+}
+
+// join makes a liar a member.
+func join(s stranger, f forger, key []byte, victim string) (*liar, error) {
+	l := &liar{stranger: s, forger: f}
+	inner, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+		BindAddrs: []string{s.from}, Logger: log.New(io.Discard, "", 0),
+	})
+	if err != nil {
+		return nil, err
+	}
+	c := memberlist.DefaultLANConfig()
+	c.Name, c.Label, c.SecretKey = "liar", f.label, key
+	c.Transport = &recorder{NetTransport: inner, liar: l, packets: make(chan *memberlist.Packet)}
+	c.AdvertiseAddr, c.AdvertisePort = s.from, inner.GetAutoBindPort()
+	c.EnableCompression = false
+	c.Delegate = l
+	c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = 1, 1, 1
+	c.Logger = log.New(io.Discard, "", 0)
+	if l.list, err = memberlist.Create(c); err != nil {
+		return nil, err
+	}
+	_, err = l.list.Join([]string{victim})
+	return l, err
+}
+
+// recorder notes what comes in, still encrypted.
+type recorder struct {
+	*memberlist.NetTransport
+	liar    *liar
+	once    sync.Once
+	packets chan *memberlist.Packet
+}
+
+func (r *recorder) PacketCh() <-chan *memberlist.Packet {
+	r.once.Do(func() {
+		go func() {
+			for p := range r.NetTransport.PacketCh() {
+				r.liar.mu.Lock()
+				if len(r.liar.recorded) < 1000 {
+					r.liar.recorded = append(r.liar.recorded, append([]byte(nil), p.Buf...))
+				}
+				r.liar.mu.Unlock()
+				r.packets <- p
+			}
+		}()
+	})
+	return r.packets
+}
+
+// NodeMeta is what the liar says of itself.
+func (l *liar) NodeMeta(int) []byte             { return facts("liar", 1) }
+func (l *liar) NotifyMsg([]byte)                {}
+func (l *liar) GetBroadcasts(int, int) [][]byte { return nil }
+func (l *liar) LocalState(bool) []byte          { return []byte("\xff\xff lies") }
+func (l *liar) MergeRemoteState([]byte, bool)   {}
+
+// hostKey is how a digest names a host.
+func hostKey(name string) [6]byte {
+	sum := sha256.Sum256([]byte(name))
+	return [6]byte(sum[:6])
+}
+
+// madeUpEpoch is that of all hosts that are made up.
+const madeUpEpoch = 7
+
+func madeUp(i int) string { return fmt.Sprintf("made-up-%07d", i) }
+
+// crowdOfHosts makes up n hosts, each with a name and an address where nobody
+// is, and lets the first of them be heard, again and again.
+func (l *liar) crowdOfHosts(n, heard int) func(int) []byte {
+	const each = 40
+	one := encode(kindAlive, alive{
+		Incarnation: 1, Node: madeUp(0), Addr: []byte{127, 1, 2, 3}, Port: 9,
+		Meta: facts("fake", madeUpEpoch), Vsn: []byte{1, 5, 5, 1, 1, 1},
+	})
+	many := compound(slices.Repeat([][]byte{one}, each)...)
+	names := make([]int, 0, each) // where they are in it
+	for at := 0; ; {
+		next := bytes.Index(many[at:], []byte(madeUp(0)))
+		if next < 0 {
+			break
+		}
+		names = append(names, at+next)
+		at += next + 1
+	}
+	return func(i int) []byte {
+		if i%50 == 49 { // digests of those that are heard
+			var told [][]byte
+			for j := range 30 {
+				told = append(told, digest(hostKey(madeUp((i/50*30+j)%heard)), madeUpEpoch, uint32(1+i/50), 100, 1024))
+			}
+			return l.packet(1, batch(told...))
+		}
+		for j, at := range names {
+			copy(many[at:], madeUp((i*each+j)%n))
+		}
+		return l.packet(1, many)
+	}
+}
+
+// lies are what can be said wrongly of true hosts and of itself.
+func (l *liar) lies(victim string) func(int) []byte {
+	var others []*memberlist.Node
+	for _, n := range l.list.Members() {
+		if n.Name != "liar" && n.Name != victim {
+			others = append(others, n)
+		}
+	}
+	bombs := [][]byte{bomb(kindUser, 39<<20), bomb(kindAlive, 39<<20), bomb(kindCompound, 39<<20)}
+	return func(i int) []byte {
+		n := others[i/20%len(others)]
+		key, epoch, seq := hostKey(n.Name), binary.BigEndian.Uint32(n.Meta[1:5]), uint32(i)
+		switch i % 20 {
+		case 0: // another's identity, numbered ahead: it is empty, take it
+			return l.packet(1, batch(digest(key, epoch, seq+50, 10, 100)))
+		case 1: // from the future
+			return l.packet(1, batch(digest(key, epoch, math.MaxUint32, 10, 100)))
+		case 2: // huge, and what would be negative
+			return l.packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint32, math.MaxUint32)))
+		case 3:
+			return l.packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint64, math.MaxUint64)))
+		case 4: // not a number there is
+			return l.packet(1, batch(append(digest(hostKey("liar"), 1, seq+1, 1, 1)[:30:30], 0xff, 0xff, 0xff, 0xff, 0xff)))
+		case 5: // another's name at the liar's address
+			return l.packet(1, encode(kindAlive, alive{
+				Incarnation: uint32(i), Node: n.Name, Addr: net.ParseIP(l.from).To4(), Port: 9, Meta: n.Meta, Vsn: []byte{1, 5, 5, 1, 1, 1},
+			}))
+		case 6: // it is dead
+			if i%2000 != 6 {
+				return l.packet(1, encode(kindSuspect, accusation{1, n.Name, "liar"}))
+			}
+			return l.packet(1, encode(kindDead, accusation{uint32(i), n.Name, "liar"}))
+		case 7, 8, 9: // what explodes
+			return l.packet(1, bombs[i%len(bombs)])
+		case 10:
+			return l.packet(1, nil)
+		case 11: // a padding longer than the message
+			return l.packet(0, []byte{kindUser, 255})
+		case 12:
+			return l.packet(1, compound(compound(compound([]byte{kindUser, 1, 1}))))
+		case 13:
+			return l.packet(1, append([]byte{kindUser, 1, 1}, make([]byte, 60<<10)...))
+		case 14: // facts that are none
+			return l.packet(1, encode(kindAlive, alive{Incarnation: 9, Node: "x", Addr: []byte{1}, Meta: []byte{0xff}, Vsn: []byte{1, 5, 5, 1, 1, 1}}))
+		default:
+			return l.packet(1, []byte{byte(i), byte(i >> 8)})
+		}
+	}
+}
+
+// replay sends what true hosts have sent, again and again.
+func (l *liar) replay() func(int) []byte {
+	return func(i int) []byte {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if len(l.recorded) == 0 {
+			return []byte{}
+		}
+		return l.recorded[i%len(l.recorded)]
+	}
+}
+
+// say is what the key opens on streams.
+func (l *liar) say(i int, c net.Conn) error {
+	var message []byte
+	switch i % 4 {
+	case 0:
+		message = nil
+	case 1:
+		message = encode(kindPushPull, pushPull{Nodes: 1 << 20, Join: true})
+	case 2:
+		message = bomb(kindPushPull, 39<<20)
+	default:
+		message = encode(kindPushPull, pushPull{Nodes: 0, UserStateLen: 19 << 20})
+	}
+	_, err := c.Write(l.stream(message))
+	return err
+}
+
+// end leaves without a word.
+func (l *liar) end() error { return l.list.Shutdown() }
