@@ -161,7 +161,7 @@ func (l *liar) lies(victim string) func(int) []byte {
 		case 10:
 			return l.packet(1, nil)
 		case 11: // a padding longer than the message
-			return l.packet(0, []byte{kindUser, 255})
+			return l.packet(0, append(make([]byte, 31), 255))
 		case 12:
 			return l.packet(1, compound(compound(compound([]byte{kindUser, 1, 1}))))
 		case 13:
