@@ -8,6 +8,12 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/api"
 )
 
+// Network says whether domains can be connected to a network here.
+func (b *Balancer) Network(ctx context.Context, name string) (api.Network, error) {
+	has, err := b.o.Hypervisor.HasNetwork(ctx, name)
+	return api.Network{Name: name, Here: has}, err
+}
+
 // Find says which hosts could take a new domain, those with the most room first.
 func (b *Balancer) Find(ctx context.Context, q api.FindQuery) ([]api.Room, error) {
 	g, err := b.glance(ctx)

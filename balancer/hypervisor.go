@@ -63,6 +63,11 @@ type Inspector interface {
 	// policy.OK or the first reason against it, with the detail for people.
 	Preflight(ctx context.Context, d hypervisor.Description) (policy.Reason, string)
 
+	// HasNetwork says whether domains can be connected to a network of that name
+	// here: one of the hypervisor's that is active, or an interface of the host
+	// such as a bridge.
+	HasNetwork(ctx context.Context, name string) (bool, error)
+
 	// Settle finishes an arrival on the target: what libvirt does not carry
 	// over is set here. It is idempotent.
 	Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error

@@ -125,6 +125,11 @@ func (c *Client) Drain(ctx context.Context, q DrainQuery) (d Drain, err error) {
 	return d, c.do(ctx, http.MethodGet, "/v1/drain?"+values.Encode(), &d)
 }
 
+// Network asks whether the host has a network of that name.
+func (c *Client) Network(ctx context.Context, name string) (n Network, err error) {
+	return n, c.do(ctx, http.MethodGet, "/v1/networks/"+url.PathEscape(name), &n)
+}
+
 // Find asks which hosts could take a new domain.
 func (c *Client) Find(ctx context.Context, q FindQuery) (r []Room, err error) {
 	values := url.Values{

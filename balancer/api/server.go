@@ -29,6 +29,7 @@ type Daemon interface {
 	SetPaused(ctx context.Context, paused bool) error
 	SetCordoned(ctx context.Context, cordoned bool) error
 	SetDraining(ctx context.Context, draining bool) error
+	Network(ctx context.Context, name string) (Network, error)
 	Find(ctx context.Context, q FindQuery) ([]Room, error)
 	Drain(ctx context.Context, q DrainQuery) (Drain, error)
 	ChangeRules(ctx context.Context, domain string, change RulesChange) (DomainRules, error)
@@ -95,6 +96,10 @@ func (s *Server) mux() http.Handler {
 		}
 		q := FindQuery{Load: policy.Load{CPU: policy.MilliCPU(cpu), Memory: policy.Bytes(memory)}, Requires: query["label"]}
 		answer(s, func(d Daemon, ctx context.Context) ([]Room, error) { return d.Find(ctx, q) })(w, r)
+	})
+	mux.HandleFunc("GET /v1/networks/{name}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		answer(s, func(d Daemon, ctx context.Context) (Network, error) { return d.Network(ctx, name) })(w, r)
 	})
 	mux.HandleFunc("GET /v1/timeline", counted("after", 0, 0, math.MaxInt, func(n int) http.HandlerFunc {
 		return answer(s, func(d Daemon, _ context.Context) (Timeline, error) { return d.Timeline(time.UnixMilli(int64(n))), nil })

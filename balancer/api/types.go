@@ -178,6 +178,13 @@ type Drain struct {
 	HostNames map[policy.HostID]string `json:"host_names"`
 }
 
+// Network is whether a host has a network of that name: an active one of
+// libvirt's, or an interface such as a bridge.
+type Network struct {
+	Name string `json:"name"`
+	Here bool   `json:"here"`
+}
+
 // DrainQuery says how to look ahead.
 type DrainQuery struct {
 	// Check has the targets run their pre-flight checks. It takes some seconds.

@@ -181,6 +181,12 @@ func (r remote) Preflight(ctx context.Context, d hypervisor.Description) (policy
 	return v.Reason, v.Detail
 }
 
+func (r remote) HasNetwork(ctx context.Context, name string) (bool, error) {
+	has := false
+	err := r.c.call(ctx, request{Call: callHasNetwork, Host: r.host, Network: name}, &has, nil)
+	return has, err
+}
+
 func (r remote) Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error {
 	return r.c.call(ctx, request{Call: callSettle, Host: r.host, Domain: id, Handoff: &h}, nil, nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/hypervisor"
@@ -29,6 +30,7 @@ type driver interface {
 	Locate(ctx context.Context, id policy.DomainID) (policy.Presence, error)
 	Describe(ctx context.Context, id policy.DomainID) (hypervisor.Description, error)
 	Preflight(ctx context.Context, d hypervisor.Description) (policy.Reason, string)
+	HasNetwork(ctx context.Context, name string) (bool, error)
 	Settle(ctx context.Context, id policy.DomainID, h hypervisor.Handoff) error
 	SetRules(ctx context.Context, id policy.DomainID, r policy.Rules) error
 }
@@ -166,6 +168,15 @@ func (l local) Locate(ctx context.Context, id policy.DomainID) (policy.Presence,
 		return p, fmt.Errorf("locate %s on %s: %w", id, l.h.spec.Name, err)
 	}
 	return p, nil
+}
+
+func (l local) HasNetwork(ctx context.Context, name string) (bool, error) {
+	has := false
+	err := l.ask(ctx, func() error {
+		has = slices.Contains(l.h.spec.Networks, name)
+		return nil
+	})
+	return has, err
 }
 
 func (l local) Describe(ctx context.Context, id policy.DomainID) (hypervisor.Description, error) {

@@ -188,6 +188,8 @@ func (s *Server) call(ctx context.Context, r request, progress func(policy.Progr
 		}
 		why, detail := h.Preflight(ctx, *r.Description)
 		return verdict{why, detail}, nil
+	case callHasNetwork:
+		return both(h.HasNetwork(ctx, r.Network))
 	case callSettle:
 		if r.Handoff == nil {
 			return nil, errors.New("settle: handoff is missing")

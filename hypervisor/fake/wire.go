@@ -18,18 +18,19 @@ const maxMessage = 4 << 20
 
 // The calls.
 const (
-	callFacts     = "facts"
-	callSample    = "sample"
-	callMigrate   = "migrate"
-	callWatch     = "watch"
-	callAbort     = "abort"
-	callLocate    = "locate"
-	callDescribe  = "describe"
-	callPreflight = "preflight"
-	callSettle    = "settle"
-	callSetRules  = "set_rules"
-	callDo        = "do"
-	callReport    = "report"
+	callFacts      = "facts"
+	callSample     = "sample"
+	callMigrate    = "migrate"
+	callWatch      = "watch"
+	callAbort      = "abort"
+	callLocate     = "locate"
+	callDescribe   = "describe"
+	callPreflight  = "preflight"
+	callHasNetwork = "has_network"
+	callSettle     = "settle"
+	callSetRules   = "set_rules"
+	callDo         = "do"
+	callReport     = "report"
 )
 
 // request is what a client sends. Each call uses some of the fields.
@@ -40,6 +41,7 @@ type request struct {
 	Domain      policy.DomainID         `json:"domain,omitempty"`
 	Transfer    *hypervisor.Transfer    `json:"transfer,omitempty"`
 	Description *hypervisor.Description `json:"description,omitempty"`
+	Network     string                  `json:"network,omitempty"`
 	Handoff     *hypervisor.Handoff     `json:"handoff,omitempty"`
 	Rules       *policy.Rules           `json:"rules,omitempty"`
 	Action      *Action                 `json:"action,omitempty"`

@@ -1,7 +1,9 @@
 package libvirt
 
 import (
+	"context"
 	"encoding/xml"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -71,6 +73,23 @@ func networksSeen(a *arrival) finding {
 // not know as bridges.
 func openVSwitch(i libvirtxml.DomainInterface) bool {
 	return i.VirtualPort != nil && i.VirtualPort.Params != nil && i.VirtualPort.Params.OpenVSwitch != nil
+}
+
+// HasNetwork says whether domains can be connected to a network of that name
+// here: an active one of libvirt's, or an interface of the host, which may be a
+// bridge of the kernel's or of Open vSwitch, or one for macvtap.
+func (h *Hypervisor) HasNetwork(ctx context.Context, name string) (bool, error) {
+	s, err := h.control.current()
+	if err != nil {
+		return false, fmt.Errorf("look for network %s: %w", name, err)
+	}
+	t := task{what: "look for network " + name, limit: h.opts.CallDeadline}
+	n, err := call(ctx, h.calls, t, func() (network, error) { return readNetwork(s.conn.lv, name) })
+	if err != nil {
+		return false, fmt.Errorf("look for network %s: %w", name, err)
+	}
+	_, err = net.InterfaceByName(name)
+	return n.active || err == nil, nil
 }
 
 // readLinks looks for the interfaces that a domain names.

@@ -136,3 +136,12 @@ func TestOptionsNameAllFaultsAtOnce(t *testing.T) {
 		t.Errorf("want three faults, got: %v", err)
 	}
 }
+
+func TestHasNetwork(t *testing.T) {
+	h := connected(t)
+	for name, want := range map[string]bool{"default": true, "lo": true, "nowhere0": false} {
+		if has, err := h.HasNetwork(t.Context(), name); err != nil || has != want {
+			t.Errorf("network %s: %t, %v; want %t", name, has, err, want)
+		}
+	}
+}
