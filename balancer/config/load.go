@@ -107,7 +107,7 @@ func (c *Config) decode(data string) error {
 		}
 	}
 	if untold > 0 {
-		errs = append(errs, fmt.Errorf("and %d more faults", untold))
+		errs = append(errs, fmt.Errorf("faults beyond these: %d", untold))
 	}
 	return errors.Join(errs...)
 }

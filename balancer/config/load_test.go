@@ -240,7 +240,7 @@ func TestFaultsAreLimited(t *testing.T) {
 		fmt.Fprintf(&file, "x%d = 1\n", i)
 	}
 	_, err := Parse("c.toml", []byte(file.String()))
-	if err == nil || strings.Count(err.Error(), "\n") != 20 || !strings.HasSuffix(err.Error(), "\nc.toml: and 5 more faults") {
+	if err == nil || strings.Count(err.Error(), "\n") != 20 || !strings.HasSuffix(err.Error(), "\nc.toml: faults beyond these: 5") {
 		t.Errorf("got %v", err)
 	}
 }

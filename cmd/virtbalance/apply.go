@@ -72,11 +72,19 @@ func apply(cmd *cobra.Command, s *settings, domain string, o applyOptions) error
 	if s.format == "table" {
 		printProposals(cmd.OutOrStdout(), proposals)
 	}
-	if err := confirm(cmd, o.yes, "Make these moves?"); err != nil {
+	question := "Make these moves?"
+	if len(proposals) == 1 {
+		question = "Make this move?"
+	}
+	if err := confirm(cmd, o.yes, question); err != nil {
 		return err
 	}
 	var failed []error
 	for _, p := range proposals {
+		if cmd.Context().Err() != nil {
+			failed = append(failed, incompleteError{fmt.Errorf("%s: not begun after Ctrl-C", p.Move.Name)})
+			continue
+		}
 		client := s.client().At(p.Host)
 		op, err := client.Move(cmd.Context(), api.MoveOrder{Domain: string(p.Move.Domain), To: string(p.Move.To), Proposed: true})
 		if err == nil {

@@ -45,28 +45,31 @@ func newOrder(s *settings, o order) *cobra.Command {
 		Use:   o.use + " HOSTS",
 		Short: o.short,
 		Args:  someHosts,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			hosts, err := s.hosts(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			var done []string
-			var failed failures
-			for _, host := range hosts {
-				if err := o.give(s.client().At(host), cmd.Context()); err != nil {
-					failed.add(host, err)
-					continue
-				}
-				done = append(done, host)
-			}
-			if len(done) > 0 {
-				if err := show(cmd, s, map[string][]string{o.use: done}, func(w io.Writer, _ map[string][]string) {
-					fmt.Fprintf(w, "%s: %s.\n", fold(done), o.done)
-				}); err != nil {
-					return err
-				}
-			}
-			return failed.err()
-		},
+		RunE:  func(cmd *cobra.Command, args []string) error { return o.carryOut(cmd, s, args) },
 	}
+}
+
+// carryOut gives the order to every host that the arguments name.
+func (o order) carryOut(cmd *cobra.Command, s *settings, args []string) error {
+	hosts, err := s.hosts(cmd.Context(), args)
+	if err != nil {
+		return err
+	}
+	var done []string
+	var failed failures
+	for _, host := range hosts {
+		if err := o.give(s.client().At(host), cmd.Context()); err != nil {
+			failed.add(host, err)
+			continue
+		}
+		done = append(done, host)
+	}
+	if len(done) > 0 {
+		if err := show(cmd, s, map[string][]string{o.use: done}, func(w io.Writer, _ map[string][]string) {
+			fmt.Fprintf(w, "%s: %s.\n", fold(done), o.done)
+		}); err != nil {
+			return err
+		}
+	}
+	return failed.err()
 }

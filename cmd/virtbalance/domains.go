@@ -32,7 +32,7 @@ func newDomains(s *settings) *cobra.Command {
 					domains = append(domains, hostDomain{h.Name, d})
 				}
 				if n := h.Report.DomainsLeftOut; n > 0 {
-					fmt.Fprintf(cmd.ErrOrStderr(), "virtbalance: %s runs %d more domains, which use less CPU\n", h.Name, n)
+					fmt.Fprintf(cmd.ErrOrStderr(), "virtbalance: %s runs %s, using less CPU\n", h.Name, count(n, "more domain"))
 				}
 			}
 			return show(cmd, s, domains, printDomains)

@@ -131,17 +131,11 @@ func printStays(w io.Writer, stays []api.Stay) {
 	columns(w, func(w io.Writer) {
 		for _, stay := range stays {
 			fmt.Fprintf(w, "  %s\t%s\n", stay.Name, stay.Text)
-			var texts []string
-			hosts := map[string][]string{}
+			var answers folded
 			for _, h := range stay.Hosts {
-				if len(hosts[h.Text]) == 0 {
-					texts = append(texts, h.Text)
-				}
-				hosts[h.Text] = append(hosts[h.Text], h.Name)
+				answers.add(h.Name, h.Text)
 			}
-			for _, text := range texts {
-				fmt.Fprintf(w, "  \t  %s: %s\n", fold(hosts[text]), text)
-			}
+			answers.each(func(hosts, text string) { fmt.Fprintf(w, "  \t  %s: %s\n", hosts, text) })
 		}
 	})
 }

@@ -48,7 +48,7 @@ func (w *drainWatch) look(ctx context.Context) error {
 		lines = append(lines, fmt.Sprintf("%s: %s to %s  %s", w.host, o.Move.Name, target(o), share(o)))
 	}
 	left := len(d.Moving) + len(d.Moves)
-	w.out.live(w.host, append(lines, fmt.Sprintf("%s: %d to move, %d stay", w.host, left, len(d.Stays))))
+	w.out.live(w.host, append(lines, fmt.Sprintf("%s: %d to move, %d to stay", w.host, left, len(d.Stays))))
 	w.last = d
 	switch {
 	case d.Hold == policy.OK || len(d.Moving) > 0:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -12,7 +13,7 @@ import (
 
 func newExplain(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain VM [HOST]",
+		Use:   "explain VM [HOSTS]",
 		Short: "Say why a domain would, would not or did move",
 		Long: `Says of a domain, wherever in the fleet it runs, why it would move or stays, and
 of each host why it could go there or not. Of a domain that stays it also says
@@ -20,8 +21,8 @@ the smallest change under which it would have moved: a wait that were over, a
 mark that were other, or two of these. What would be then in the whole fleet,
 virtbalance simulate shows.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 1 || len(args) > 2 {
-				return usageError{fmt.Errorf("explain takes a domain, and perhaps a host; got %q", args)}
+			if len(args) < 1 {
+				return usageError{errors.New("explain takes a domain, and perhaps hosts")}
 			}
 			return nil
 		},
@@ -30,25 +31,16 @@ virtbalance simulate shows.`,
 			if err != nil {
 				return err
 			}
-			if len(args) == 2 {
-				if e, err = onlyHost(e, args[1]); err != nil {
-					return err
-				}
+			if len(args) > 1 { // its own host may be among those that are named
+				e.Hosts = append(e.Hosts, api.HostExplanation{Name: e.On, Reason: policy.SameHost, Text: policy.SameHost.Text()})
+			}
+			e.Hosts, err = withNames(cmd.Context(), s, args[1:], e.Hosts, func(h api.HostExplanation) (string, policy.HostID) { return h.Name, h.Host })
+			if err != nil {
+				return err
 			}
 			return show(cmd, s, e, printExplanation)
 		},
 	}
-}
-
-// onlyHost leaves one host, by name or UUID, in the explanation.
-func onlyHost(e api.Explanation, host string) (api.Explanation, error) {
-	for _, h := range e.Hosts {
-		if h.Name == host || string(h.Host) == host {
-			e.Hosts = []api.HostExplanation{h}
-			return e, nil
-		}
-	}
-	return e, fmt.Errorf("no other host %q is known here; virtbalance hosts lists them", host)
 }
 
 // times says how often.
@@ -65,8 +57,8 @@ func times(n int) string {
 
 func printExplanation(w io.Writer, e api.Explanation) {
 	d := e.Domain
-	fmt.Fprintf(w, "%s on %s uses %s of %d vCPUs, waits %s of the time, holds %s of memory (at most %s).\n",
-		d.Name, e.On, d.Demand.CPU, d.VCPUs, d.Wait, d.Demand.Memory, d.MemoryMax)
+	fmt.Fprintf(w, "%s on %s uses %s of %s, waits %s of the time, holds %s of memory (at most %s).\n",
+		d.Name, e.On, d.Demand.CPU, count(d.VCPUs, "vCPU"), d.Wait, d.Demand.Memory, d.MemoryMax)
 	switch {
 	case e.Move != nil && e.Hold == policy.OK:
 		fmt.Fprintf(w, "It moves now: %s.\n", e.Move.Why.Text())
@@ -81,14 +73,16 @@ func printExplanation(w io.Writer, e api.Explanation) {
 	if i := e.Instead; i != nil {
 		fmt.Fprintf(w, "It would move to %s %s.\n", i.ToName, i.Text)
 	}
-	columns(w, func(w io.Writer) {
-		for _, h := range e.Hosts {
-			answer := "no"
-			if h.Reason == policy.OK {
-				answer = "yes"
-			}
-			fmt.Fprintf(w, "  to %s\t%s\t%s\n", h.Name, answer, h.Text)
+	var answers folded
+	for _, h := range e.Hosts {
+		answer := "no"
+		if h.Reason == policy.OK {
+			answer = "yes"
 		}
+		answers.add(h.Name, answer+"\t"+h.Text)
+	}
+	columns(w, func(w io.Writer) {
+		answers.each(func(hosts, answer string) { fmt.Fprintf(w, "  to %s\t%s\n", hosts, answer) })
 	})
 	if len(e.History) > 0 {
 		fmt.Fprintln(w, "It was moved away from this host before:")

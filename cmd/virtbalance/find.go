@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -14,15 +19,17 @@ import (
 
 func newFind(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "find cpu=4,mem=16G[,label=NAME]",
+		Use:   "find cpu=4,mem=16G[,net=NAME][,label=NAME]",
 		Short: "Say which hosts could take a new domain, and how many of its kind",
 		Long: `Judged is by the rule by which hosts admit domains that are moved: no host would
 be filled above its receive mark or its memory. cpu is what the domain will use,
 in CPUs; mem what it may grow to, in bytes or with K, M, G or T for binary multiples;
-label a label that the host must have, as often as there are such.
+label a label that the host must have, net a network that it must have: one of
+libvirt's that is active there, or an interface such as a bridge. Both as often as
+there are such.
 
-Networks and storage are known to each host alone: its pre-flight checks look at
-them when a domain comes (virtbalance move --dry-run).`,
+Storage is known to each host alone: its pre-flight checks look at it when a
+domain comes (virtbalance move --dry-run).`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("find takes one description such as cpu=4,mem=16G, got %q", args)}
@@ -30,7 +37,7 @@ them when a domain comes (virtbalance move --dry-run).`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := parseNeed(args[0])
+			q, networks, err := parseNeed(args[0])
 			if err != nil {
 				return usageError{err}
 			}
@@ -38,25 +45,61 @@ them when a domain comes (virtbalance move --dry-run).`,
 			if err != nil {
 				return err
 			}
+			withNetworks(cmd.Context(), s, rooms, networks)
 			if err := show(cmd, s, rooms, printRooms); err != nil {
 				return err
 			}
-			for _, r := range rooms {
-				if r.Times > 0 {
-					return nil
-				}
+			if !slices.ContainsFunc(rooms, func(r api.Room) bool { return r.Times > 0 }) {
+				return incompleteError{errors.New("no host could take it")}
 			}
-			return incompleteError{fmt.Errorf("no host could take it")}
+			return nil
 		},
 	}
 }
 
-// parseNeed reads a description of a domain.
-func parseNeed(text string) (api.FindQuery, error) {
-	var q api.FindQuery
+// withNetworks asks each host that has room whether it has the networks, and
+// leaves no room on one that has not or that does not say.
+func withNetworks(ctx context.Context, s *settings, rooms []api.Room, networks []string) {
+	const atOnce = 16
+	places := make(chan struct{}, atOnce)
+	var asking sync.WaitGroup
+	for i := range rooms {
+		if rooms[i].Times == 0 || len(networks) == 0 {
+			continue
+		}
+		places <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-places }()
+			r := &rooms[i]
+			if why, text := lacksNetwork(ctx, s.client().At(string(r.Host)), networks); why != policy.OK {
+				r.Reason, r.Text, r.Times = why, text, 0
+			}
+		})
+	}
+	asking.Wait()
+}
+
+// lacksNetwork is why a host does not have all networks; OK if it has.
+func lacksNetwork(ctx context.Context, host *api.Client, networks []string) (policy.Reason, string) {
+	for _, name := range networks {
+		n, err := host.Network(ctx, name)
+		var told *api.Error
+		switch {
+		case errors.As(err, &told) && told.Status == http.StatusNotFound:
+			return policy.PreflightFailed, "its daemon is older and does not say which networks it has"
+		case err != nil:
+			return policy.PreflightFailed, err.Error()
+		case !n.Here:
+			return policy.NetworkMissing, policy.NetworkMissing.Text() + ": " + name
+		}
+	}
+	return policy.OK, ""
+}
+
+// parseNeed reads a description of a domain, and the networks that it needs.
+func parseNeed(text string) (q api.FindQuery, networks []string, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, ok := strings.Cut(part, "=")
-		var err error
 		switch {
 		case !ok:
 			err = fmt.Errorf("%q is not key=value", part)
@@ -66,19 +109,23 @@ func parseNeed(text string) (api.FindQuery, error) {
 			q.Load.Memory, err = parseBytes(value)
 		case key == "label":
 			q.Requires = append(q.Requires, value)
-		case key == "net" || key == "disk":
-			err = fmt.Errorf("%s: networks and storage are known to each host alone; virtbalance move VM HOST --dry-run asks it", key)
+		case key == "net" && value != "":
+			networks = append(networks, value)
+		case key == "net":
+			err = errors.New("net= names no network")
+		case key == "disk":
+			err = errors.New("disk: storage is known to each host alone; virtbalance move VM HOST --dry-run asks it")
 		default:
-			err = fmt.Errorf("%q is not one of cpu, mem, label", key)
+			err = fmt.Errorf("%q is not one of cpu, mem, net, label", key)
 		}
 		if err != nil {
-			return q, err
+			return q, nil, err
 		}
 	}
 	if q.Load.CPU == 0 || q.Load.Memory == 0 {
-		return q, fmt.Errorf("%q says not both how much cpu and how much mem", text)
+		return q, nil, fmt.Errorf("%q says not both how much cpu and how much mem", text)
 	}
-	return q, nil
+	return q, networks, nil
 }
 
 func parseCPUs(text string) (policy.MilliCPU, error) {
@@ -104,21 +151,15 @@ func parseBytes(text string) (policy.Bytes, error) {
 
 // printRooms lists hosts with the same answer together.
 func printRooms(w io.Writer, rooms []api.Room) {
-	var answers []string
-	hosts := map[string][]string{}
+	var answers folded
 	for _, r := range rooms {
 		answer := "no\t" + r.Text
 		if r.Times > 0 {
 			answer = fmt.Sprintf("yes\troom for %d", r.Times)
 		}
-		if hosts[answer] == nil {
-			answers = append(answers, answer)
-		}
-		hosts[answer] = append(hosts[answer], r.Name)
+		answers.add(r.Name, answer)
 	}
 	columns(w, func(w io.Writer) {
-		for _, answer := range answers {
-			fmt.Fprintf(w, "%s:\t%s\n", fold(hosts[answer]), answer)
-		}
+		answers.each(func(hosts, answer string) { fmt.Fprintf(w, "%s:\t%s\n", hosts, answer) })
 	})
 }

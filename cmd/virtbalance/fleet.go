@@ -117,7 +117,7 @@ func printMoves(w io.Writer, which string, moves []policy.PlannedMove) {
 		fmt.Fprintf(w, "\n%s%s needs to move.\n", which, nothing)
 		return
 	}
-	fmt.Fprintf(w, "\n%s%d moves; those of one step may run at once:\n", which, len(moves))
+	fmt.Fprintf(w, "\n%s%s; those of one step may run at once:\n", which, count(len(moves), "move"))
 	columns(w, func(w io.Writer) {
 		fmt.Fprintln(w, "STEP\tDOMAIN\tFROM\tTO\tMEMORY\tBECAUSE")
 		for _, m := range moves {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/virtbalance/virtbalance/balancer/nodeset"
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // someHosts wants at least one host.
@@ -37,6 +38,59 @@ func (s *settings) hosts(ctx context.Context, args []string) ([]string, error) {
 		return nil, usageError{fmt.Errorf("%s is no host", strings.Join(args, " "))}
 	}
 	return all.Names(), nil
+}
+
+// withNames are those of hosts that the arguments name, each once; without
+// arguments all. name says how a host is called, by name and by UUID.
+func withNames[T any](ctx context.Context, s *settings, args []string, hosts []T, name func(T) (string, policy.HostID)) ([]T, error) {
+	if len(args) == 0 {
+		return hosts, nil
+	}
+	wanted, err := s.hosts(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	var found []T
+	var missing []string
+	for _, w := range wanted {
+		known := false
+		for _, h := range hosts {
+			if n, id := name(h); n == w || string(id) == w {
+				found, known = append(found, h), true
+			}
+		}
+		if !known {
+			missing = append(missing, w)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%s: no host of that name is known here; virtbalance hosts lists them", fold(missing))
+	}
+	return found, nil
+}
+
+// folded are texts, each once and in the order of their first hosts, and the
+// hosts of each.
+type folded struct {
+	texts []string
+	hosts map[string][]string
+}
+
+func (f *folded) add(host, text string) {
+	if f.hosts == nil {
+		f.hosts = map[string][]string{}
+	}
+	if f.hosts[text] == nil {
+		f.texts = append(f.texts, text)
+	}
+	f.hosts[text] = append(f.hosts[text], host)
+}
+
+// each calls row with every text and the set of its hosts.
+func (f *folded) each(row func(hosts, text string)) {
+	for _, text := range f.texts {
+		row(fold(f.hosts[text]), text)
+	}
 }
 
 // hostGroups are the groups of a file, and the hosts that the daemon knows.

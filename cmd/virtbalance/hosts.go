@@ -13,11 +13,16 @@ import (
 
 func newHosts(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "hosts",
-		Short: "Show every host of the fleet as this daemon sees it",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "hosts [HOSTS]",
+		Short: "Show every host of the fleet, or some, as this daemon sees them",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			client := s.client()
 			hosts, err := client.Hosts(cmd.Context())
+			if err != nil {
+				return err
+			}
+			hosts, err = withNames(cmd.Context(), s, args, hosts, func(h api.Host) (string, policy.HostID) { return h.Name, h.ID })
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,10 +32,17 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilInterrupted ends the context at the first Ctrl-C. A second one ends the
+// program at once, unless somebody waits for it by then.
+func untilInterrupted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // run is main without the process.
@@ -128,13 +136,13 @@ daemon answers; 4 it is refused by the balancer's rules, or done in part.`,
 	root.SetVersionTemplate("virtbalance {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.socket, "socket", api.DefaultSocket, "unix socket of the daemon")
+	flags.StringVar(&s.socket, "socket", cmp.Or(os.Getenv("VIRTBALANCE_SOCKET"), api.DefaultSocket), "unix socket of the daemon (also: VIRTBALANCE_SOCKET)")
 	flags.StringVar(&s.format, "format", "table", "output: table for people, json or yaml for programs")
 	flags.BoolVar(&s.plain, "no-color", os.Getenv("NO_COLOR") != "", "write no escape sequences, not even to redraw (also: NO_COLOR)")
 	flags.StringVar(&s.groups, "groups", os.Getenv("VIRTBALANCE_GROUPS"), "`file` of host groups, ClusterShell's YAML or groups.conf (default: ClusterShell's own)")
 	root.AddCommand(
-		newStatus(&s), newHosts(&s), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), completes(&s, newMatrix(&s), liveDomains), newHistory(&s), newSnapshot(&s),
-		newPause(&s, true), newPause(&s, false), newKeygen(), newBootstrap(&s),
+		completes(&s, newStatus(&s), liveHosts), completes(&s, newHosts(&s), liveHosts), newDomains(&s), newPlan(&s), completes(&s, newExplain(&s), liveDomains, liveHosts), completes(&s, newMatrix(&s), liveDomains), newHistory(&s), newSnapshot(&s),
+		completes(&s, newPause(&s, true), liveHosts), completes(&s, newPause(&s, false), liveHosts), newKeygen(), newBootstrap(&s),
 		completes(&s, newDrain(&s), liveHosts), completes(&s, newUndrain(&s), liveHosts),
 		completes(&s, newCordon(&s), liveHosts), completes(&s, newUncordon(&s), liveHosts),
 		completes(&s, newMove(&s), liveDomains, liveHosts), completes(&s, newApply(&s), liveDomains),

@@ -26,8 +26,9 @@ takes the ordinary way: the target promises room, the journal is written, and wh
 became of it is established on both hosts. Whether the move is needed or comes soon
 after another is not asked.
 
-Ctrl-C asks whether the migration is to be cancelled. Exit code 4: the move is
-refused, or has failed.`,
+Ctrl-C asks whether the migration is to be cancelled: yes cancels it, no goes on
+watching, and a second Ctrl-C leaves it to itself. Exit code 4: the move is refused,
+or has failed, or is not watched to its end.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("move takes a domain and a host, got %q", args)}
@@ -93,7 +94,7 @@ func whereRuns(ctx context.Context, s *settings, domain string) (string, error) 
 	case len(on) > 1:
 		return "", fmt.Errorf("%s each run a domain %q: say which by its UUID, as virtbalance vms --format json shows it", fold(on), domain)
 	case len(silent) > 0:
-		return "", fmt.Errorf("no host that answers runs a domain %q; %s do not answer", domain, fold(silent))
+		return "", fmt.Errorf("no host that answers runs a domain %q; no answer from %s", domain, fold(silent))
 	default:
 		return "", fmt.Errorf("no host runs a domain %q; virtbalance vms lists them", domain)
 	}
@@ -144,13 +145,18 @@ func follow(cmd *cobra.Command, s *settings, client *api.Client, op api.Operatio
 		case <-ctx.Done():
 		}
 		out.clear()
-		// The first Ctrl-C has ended ctx; what follows must not end with it.
-		ctx = context.WithoutCancel(cmd.Context()) //nolint:fatcontext // once
-		switch confirm(cmd, false, fmt.Sprintf("Cancel the migration of %s? Otherwise it goes on.", op.Move.Name)) {
-		case nil:
+		// Ctrl-C has ended ctx; what follows must not end with it.
+		ctx = context.WithoutCancel(cmd.Context()) //nolint:fatcontext // made anew from the first
+		switch err := confirm(cmd, false, fmt.Sprintf("Cancel the migration of %s? No watches it on; Ctrl-C leaves it.", op.Move.Name)); {
+		case err == nil:
 			if err := client.Cancel(ctx, op.ID); err != nil {
 				return err
 			}
+			out.line("Cancelling the migration of " + op.Move.Name + ".")
+		case errors.Is(err, errDeclined):
+			var stop context.CancelFunc
+			ctx, stop = untilInterrupted(ctx)
+			defer stop()
 		default:
 			return incompleteError{fmt.Errorf("%s goes on moving without being watched; virtbalance history tells how it ended", op.Move.Name)}
 		}

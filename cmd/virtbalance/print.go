@@ -78,6 +78,14 @@ func bar(u policy.Fraction, m policy.Marks) string {
 	return string(cells)
 }
 
+// count writes a number of things; what is one of them.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // ago says how long ago something was.
 func ago(d time.Duration) string {
 	if d < time.Second {

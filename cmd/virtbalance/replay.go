@@ -245,7 +245,7 @@ func printReplay(w io.Writer, all []replayed) {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s%s\t%s\n", r.At.Format(time.RFC3339), r.Name, r.CPU, then, decision, why)
 		}
 	})
-	fmt.Fprintf(w, "\n%d decisions, of which %d would have begun a move.\n", len(all), moves)
+	fmt.Fprintf(w, "\n%s, of which %d would have begun a move.\n", count(len(all), "decision"), moves)
 	if recorded > 0 {
 		fmt.Fprintf(w, "%d of the %d that were recorded would have been different.\n", differ, recorded)
 	}

@@ -33,7 +33,7 @@ func printRoom(w io.Writer, r policy.Headroom, hardest string) {
 		return
 	}
 	if r.Size != (policy.Load{}) {
-		fmt.Fprintf(w, "Room for %d more domains of %s and %s", r.Domains, r.Size.CPU, r.Size.Memory)
+		fmt.Fprintf(w, "Room for %s of %s and %s", count(r.Domains, "more domain"), r.Size.CPU, r.Size.Memory)
 		if r.Binding != policy.OK {
 			fmt.Fprintf(w, "; then, on most hosts, %s", r.Binding.Text())
 		}

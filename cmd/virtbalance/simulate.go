@@ -79,7 +79,7 @@ for the others' give two tables, nodes.csv,vms.csv.
 				}
 			}
 			if left > 0 {
-				return incompleteError{fmt.Errorf("%d of %d domains cannot start again elsewhere", left, len(sim.Restarts))}
+				return incompleteError{fmt.Errorf("%d of %s cannot start again elsewhere", left, count(len(sim.Restarts), "domain"))}
 			}
 			return nil
 		},

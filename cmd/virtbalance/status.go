@@ -15,9 +15,13 @@ import (
 
 func newStatus(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
-		Short: "Show the daemon, its host and what it is doing",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "status [HOSTS]",
+		Short: "Show the daemon, its host and what it is doing; or those of other hosts",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return statusOf(cmd, s, args)
+			}
 			status, err := s.client().Status(cmd.Context())
 			if err != nil {
 				return err
@@ -51,13 +55,6 @@ func hostNames(ctx context.Context, s *settings, ids []policy.HostID) ([]string,
 // printStatus prints the status with the names of the hosts that are not needed.
 func printStatus(w io.Writer, s api.Status, off []string) {
 	used := policy.Host{HostFacts: s.Host, HostState: s.State}
-	mode := s.Mode.String()
-	if s.Paused {
-		mode += ", paused"
-	}
-	if s.Closed != nil {
-		mode += ", outside its time windows" + until(s.Closed.Opens)
-	}
 	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
 	columns(w, func(w io.Writer) {
 		fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
@@ -65,8 +62,8 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 		fmt.Fprintf(w, "  memory\t%s of %s\n", used.Utilization(policy.Memory), s.Host.Capacity.Memory)
 		fmt.Fprintf(w, "  marks\treceive below %s, relieve above %s until below %s\n", s.Marks.Receive, s.Marks.High, s.Marks.Stop)
 		fmt.Fprintf(w, "  domains\t%d running\n", s.State.Running)
-		fmt.Fprintf(w, "  fleet\t%d of %d hosts fresh\n", s.Fleet.Fresh, s.Fleet.Known)
-		fmt.Fprintf(w, "  mode\t%s\n", mode)
+		fmt.Fprintf(w, "  fleet\t%d of %s fresh\n", s.Fleet.Fresh, count(s.Fleet.Known, "host"))
+		fmt.Fprintf(w, "  mode\t%s\n", modeOf(s))
 		fmt.Fprintf(w, "  strategy\t%s\n", s.Strategy)
 		if !s.Sampled.IsZero() {
 			fmt.Fprintf(w, "  sampled\t%s\n", ago(time.Since(s.Sampled)))

@@ -226,7 +226,7 @@ func checkDomains(ctx context.Context, h balancer.Hypervisor) finding {
 			stay = append(stay, fmt.Sprintf("%s: %s", s.Name, s.Obstacle.Text()))
 		}
 	}
-	what := fmt.Sprintf("%d run here, %d of them can move", len(sample.Domains), len(sample.Domains)-len(stay))
+	what := fmt.Sprintf("%d of the %d that run here can move", len(sample.Domains)-len(stay), len(sample.Domains))
 	if len(stay) == 0 {
 		return finding{severity: fine, what: what}
 	}

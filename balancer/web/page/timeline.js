@@ -66,7 +66,7 @@ export function drawTimeline(box, points, m, moves, selected) {
 
   const chart = svg("svg", {
     viewBox: `0 0 ${wide} ${height}`, width: wide, height, role: "img", tabindex: 0, class: "chart",
-    "aria-label": `CPU load of ${known.length} hosts over the last ${lasting((end - start) / 1000)}; now the hottest are ${ranked.slice(0, 3).map((h) => `${h.name} ${percent(last(h) / 1000)}`).join(", ")}. ${moves.length} moves in that time.`,
+    "aria-label": `CPU load of ${known.length} hosts over the last ${lasting((end - start) / 1000)}; now the hottest are ${ranked.slice(0, 3).map((h) => `${h.name} ${percent(last(h) / 1000)}`).join(", ")}. ${moves.length === 1 ? "1 move" : `${moves.length} moves`} in that time.`,
   });
   chart.append(svg("defs", {},
     svg("clipPath", { id: "above" }, svg("rect", { x: 0, y: 0, width: wide, height: Math.max(0, y(high)) })),
