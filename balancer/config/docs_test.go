@@ -46,8 +46,9 @@ func document(t *testing.T, example []byte) []byte {
 		"`virtbalance bootstrap` writes a first one, `virtbalance config show` says what a file changes, and\n" +
 		"`virtbalanced --check-config` checks a file and the files that it names. Unknown keys are errors. Shares of a host are in\n" +
 		"percent, without the sign. The same with every default, to copy from: [config.example.toml](../config.example.toml).\n\n" +
-		"A live key takes effect at `systemctl reload virtbalanced`; the others need a restart, which interrupts no running\n" +
-		"migration. A faulty file is refused as a whole at a reload, and the old values stay in force.\n\n" +
+		"Each key says whether `systemctl reload virtbalanced` puts a change in force or `systemctl restart virtbalanced` is\n" +
+		"needed, which interrupts no running migration; the log of a reload names the changed keys that wait for a restart. A\n" +
+		"faulty file is refused as a whole at a reload, and the old values stay in force.\n\n" +
 		"<!-- Written by: go test ./balancer/config -run TestDocs -update -->\n")
 
 	d := Default()
@@ -76,11 +77,11 @@ func document(t *testing.T, example []byte) []byte {
 			for _, l := range paragraph(comment[:len(comment)-1]) { // the last says the default
 				fmt.Fprintln(&b, l)
 			}
-			fmt.Fprintf(&b, "\nDefault: `%s`.", show(k.get()))
+			inForce := "a restart"
 			if k.live {
-				b.WriteString(" Live.")
+				inForce = "a reload"
 			}
-			b.WriteString("\n")
+			fmt.Fprintf(&b, "\nDefault: `%s`. In force after: %s.\n", show(k.get()), inForce)
 		}
 	}
 	if len(keys) > 0 {
