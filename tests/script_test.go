@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,13 +16,16 @@ import (
 	"github.com/virtbalance/virtbalance/tests/stage"
 )
 
-// TestScripts runs the programs as a person would: script/*.txtar.
+// TestScripts runs the programs as a person would: script/*.txtar, and what the
+// documents say (documented).
 //
 // Beside testscript's own commands there are:
 //
 //	ports NAME...            set $NAME to a free port of the loopback, each
 //	retry SECONDS CMD...     run a command until it succeeds
 //	send udp|tcp PORT TEXT   send bytes to a port of the loopback
+//	terminal FILE CODE CMD...  run a command on a terminal, see converse
+//	documented CODE CMD...     run a command of the documents
 //
 // the condition [root], and the files gossip.key and world.json, the simulated world of package stage.
 func TestScripts(t *testing.T) {
@@ -29,8 +33,21 @@ func TestScripts(t *testing.T) {
 	if _, _, err := stage.Build(t.Context(), bin); err != nil {
 		t.Fatal(err)
 	}
+	root, err := stage.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "./cmd/loadgen")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", build.Args, err, out)
+	}
+	scripts, err := filepath.Glob("script/*.txtar")
+	if err != nil || len(scripts) < 20 {
+		t.Fatalf("%q, %v", scripts, err)
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "script",
+		Files: append(scripts, documentsScript(t)),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "world.json"), stage.World, 0o600); err != nil {
@@ -40,7 +57,7 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(key, []byte("c2l4dGVlbiBieXRlcyB0d2ljZSBtYWtlIDMyIGJ5dCE=\n"), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports": ports, "retry": retry, "send": send,
+			"ports": ports, "retry": retry, "send": send, "terminal": converse, "documented": documented,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "root" {
