@@ -150,7 +150,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	NoDomains:         {"no_domains", "the host runs no domain"},
 
 	NotRunning:       {"not_running", "the domain is not running"},
-	NoStats:          {"no_stats", "libvirt gives no statistics for the domain"},
+	NoStats:          {"no_stats", "the domain has come or started just now, or libvirt gives no statistics for it"},
 	Passthrough:      {"passthrough", "the domain holds a device of this host"},
 	HasSnapshot:      {"has_snapshot", "the domain has snapshots"},
 	JobActive:        {"job_active", "another job is active on the domain"},

@@ -114,7 +114,7 @@ var whatToDo = map[policy.Reason]string{
 	policy.NoDomains:         "nothing",
 
 	policy.NotRunning:       "nothing: what is paused or shut down uses no CPU",
-	policy.NoStats:          "nothing after a start of the domain; if it stays so, `virsh domstats VM` and the log of libvirtd",
+	policy.NoStats:          "nothing after a start or a move of the domain; if it stays so, `virsh domstats VM` and the log of libvirtd",
 	policy.Passthrough:      "detach the device, or use one that is not of this host; else the domain stays here for good",
 	policy.HasSnapshot:      "`virsh snapshot-list VM`; delete or merge what is not needed",
 	policy.JobActive:        "nothing: a backup, a block copy or somebody's migration runs; `virsh domjobinfo VM`",

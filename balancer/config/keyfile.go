@@ -17,7 +17,7 @@ import (
 const keyBytes = 32
 
 // makeKey tells how to make a gossip key, once for the whole cluster.
-const makeKey = `make one with "virtbalance keygen" or "openssl rand -base64 32", put the same on every host, mode 0600`
+const makeKey = `"virtbalance bootstrap" makes one with the configuration, "virtbalance keygen" or "openssl rand -base64 32" one alone; put the same on every host, mode 0600`
 
 // GossipKeyFile returns where the gossip keys are: gossip.key_file; if that is
 // empty, the systemd credential gossip.key where there is one, else

@@ -57,7 +57,11 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 	used := policy.Host{HostFacts: s.Host, HostState: s.State}
 	fmt.Fprintf(w, "%s  %s  band %s\n", s.Host.Name, bar(used.Utilization(policy.CPU), s.Marks), s.State.Band)
 	columns(w, func(w io.Writer) {
-		fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
+		if s.State.Flags.Has(policy.Blind) {
+			fmt.Fprintf(w, "  cpu\tnot known of %s: it takes two samples, and libvirt\n", s.Host.Capacity.CPU)
+		} else {
+			fmt.Fprintf(w, "  cpu\t%s of %s%s\n", s.State.Used.Share(policy.CPU, s.Host.Capacity), s.Host.Capacity.CPU, heading(used))
+		}
 		fmt.Fprintf(w, "  waiting\tsomething waited for a CPU %s of the time\n", s.State.Pressure)
 		fmt.Fprintf(w, "  memory\t%s of %s\n", used.Utilization(policy.Memory), s.Host.Capacity.Memory)
 		fmt.Fprintf(w, "  marks\treceive below %s, relieve above %s until below %s\n", s.Marks.Receive, s.Marks.High, s.Marks.Stop)
