@@ -73,7 +73,7 @@ sample alone.`,
 		},
 	}
 	cmd.Flags().StringVar(&path, "config", "", "configuration `file` of the daemons (default: the default configuration)")
-	cmd.Flags().StringArrayVar(&set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=75; may be repeated")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=85; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("set", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return decidingKeys(), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	})
@@ -108,7 +108,7 @@ func replayConfig(path string, set []string) (config.Config, error) {
 	for _, text := range set {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return c, usageError{fmt.Errorf("--set %q is not KEY=VALUE, such as policy.high=75", text)}
+			return c, usageError{fmt.Errorf("--set %q is not KEY=VALUE, such as policy.high=85", text)}
 		}
 		if err := c.Set(key, value); err != nil {
 			return c, usageError{fmt.Errorf("--set %s: %w", text, err)}

@@ -88,7 +88,7 @@ for the others' give two tables, nodes.csv,vms.csv.
 	flags.StringVar(&o.fleet, "fleet", "", "the fleet: a `file`, or nodes.csv,vms.csv")
 	flags.StringVar(&o.config, "config", "", "configuration `file` of the daemons (default: the default configuration)")
 	flags.StringArrayVar(&o.add, "add", nil, "one more domain, `VM=CPU[,MEM]@HOST`, such as web9=2.5,4G@node3; may be repeated")
-	flags.StringArrayVar(&o.set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=75; may be repeated")
+	flags.StringArrayVar(&o.set, "set", nil, "another configuration, `KEY=VALUE`, such as policy.high=85; may be repeated")
 	flags.StringArrayVar(&o.withouts, "without", nil, "`HOSTS` that are lost, such as node[1-2]; may be repeated")
 	flags.StringVar(&o.strategy, "strategy", o.strategy, strings.Join(strategies, ", ")+"; performance with --traces")
 	flags.IntVar(&o.maxMoves, "max-moves", 0, "at most so many moves in each plan; 0 is no limit")
@@ -160,7 +160,7 @@ func withSettings(c config.Config, set []string) (config.Config, error) {
 	for _, text := range set {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return c, fmt.Errorf("--set %q is not KEY=VALUE, such as policy.high=75", text)
+			return c, fmt.Errorf("--set %q is not KEY=VALUE, such as policy.high=85", text)
 		}
 		if err := c.Set(key, value); err != nil {
 			return c, fmt.Errorf("--set %s: %w", text, err)
