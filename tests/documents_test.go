@@ -29,6 +29,7 @@ var ourPrograms = []string{"virtbalance", "virtbalanced", "loadgen"}
 // elsewhere are command lines that need more than a simulated fleet, by how they
 // begin, with what runs them instead: a text that stands in a file.
 var elsewhere = []struct{ prefix, file, text string }{
+	{"virtbalance simulate --traces", "tests/script/simulate_traces.txtar", "simulate --traces"}, // of traces, which take their time
 	{"make build", ".ci/run", "make build"},
 	{"make test", ".ci/run", "make test"},
 	{"make demo", "tests/e2e/relief_test.go", "func Test"},             // the same story
@@ -56,6 +57,12 @@ var untilStopped = []string{"virtbalance top", "loadgen "}
 
 // command is one line of a document.
 type command struct{ where, line string }
+
+// ours reports that the documents' script runs the command.
+func (c command) ours() bool {
+	program, _, _ := strings.Cut(c.line, " ")
+	return slices.Contains(ourPrograms, program) && !strings.HasPrefix(c.line, "virtbalance simulate --traces")
+}
 
 // documentedCommands are the lines of the pages' blocks of shell.
 func documentedCommands(t *testing.T) []command {
@@ -123,8 +130,7 @@ func documentsScript(t *testing.T) string {
 	var script strings.Builder
 	ours := 0
 	for _, c := range documentedCommands(t) {
-		program, _, _ := strings.Cut(c.line, " ")
-		if !slices.Contains(ourPrograms, program) {
+		if !c.ours() {
 			continue
 		}
 		ours++
@@ -155,7 +161,7 @@ func documentsScript(t *testing.T) string {
 // here puts this fleet into a command line, the n-th: its files, its names. Each
 // bootstrap is that of a new host.
 func here(n int, line string) string {
-	line = strings.NewReplacer(" VM", " web1", "/etc/virtbalanced/config.toml", "node1.toml").Replace(line)
+	line = strings.NewReplacer(" VM", " web1", "/etc/virtbalanced/config.toml", "node1.toml", "/var/lib/virtbalanced", "node1").Replace(line)
 	switch {
 	case strings.HasPrefix(line, "virtbalanced"):
 		line += " --config node1.toml --hypervisor sim:unix:$WORK/world.sock?host=node1"
@@ -170,8 +176,7 @@ func here(n int, line string) string {
 func TestDocumentedElsewhere(t *testing.T) {
 	used := map[string]bool{}
 	for _, c := range documentedCommands(t) {
-		program, _, _ := strings.Cut(c.line, " ")
-		if slices.Contains(ourPrograms, program) {
+		if c.ours() {
 			continue
 		}
 		found := false
