@@ -29,7 +29,8 @@ var ourPrograms = []string{"virtbalance", "virtbalanced", "loadgen"}
 // elsewhere are command lines that need more than a simulated fleet, by how they
 // begin, with what runs them instead: a text that stands in a file.
 var elsewhere = []struct{ prefix, file, text string }{
-	{"virtbalance simulate --traces", "tests/script/simulate_traces.txtar", "simulate --traces"}, // of traces, which take their time
+	{"virtbalance simulate --traces", "tests/script/simulate_traces.txtar", "simulate --traces"},                     // of traces, which take their time
+	{"virtbalance replay /var/lib/virtbalanced/record", "tests/script/relief.txtar", "virtbalance replay h1/record"}, // needs record = true
 	{"make build", ".ci/run", "make build"},
 	{"make test", ".ci/run", "make test"},
 	{"make demo", "tests/e2e/relief_test.go", "func Test"},             // the same story
@@ -61,7 +62,8 @@ type command struct{ where, line string }
 // ours reports that the documents' script runs the command.
 func (c command) ours() bool {
 	program, _, _ := strings.Cut(c.line, " ")
-	return slices.Contains(ourPrograms, program) && !strings.HasPrefix(c.line, "virtbalance simulate --traces")
+	return slices.Contains(ourPrograms, program) && !strings.HasPrefix(c.line, "virtbalance simulate --traces") &&
+		!strings.HasPrefix(c.line, "virtbalance replay /var/lib/virtbalanced/record")
 }
 
 // documentedCommands are the lines of the pages' blocks of shell.
@@ -161,7 +163,7 @@ func documentsScript(t *testing.T) string {
 // here puts this fleet into a command line, the n-th: its files, its names. Each
 // bootstrap is that of a new host.
 func here(n int, line string) string {
-	line = strings.NewReplacer(" VM", " web1", "/etc/virtbalanced/config.toml", "node1.toml", "/var/lib/virtbalanced", "node1").Replace(line)
+	line = strings.NewReplacer(" VM", " web1", "/etc/virtbalanced/config.toml", "node1.toml").Replace(line)
 	switch {
 	case strings.HasPrefix(line, "virtbalanced"):
 		line += " --config node1.toml --hypervisor sim:unix:$WORK/world.sock?host=node1"
