@@ -18,12 +18,22 @@ type labTheatre struct {
 	bin     string
 	guests  map[string]*lab.Guest
 	watches map[string]*lab.Watch
+	load    int // of web1, in percent of a core
 }
+
+// The load of web1 when it turns hot, by how much it rises where that is not
+// enough, and the highest with which it still fits elsewhere.
+const (
+	hotLoad, hotterBy, hottestLoad = 30, 5, 45
+)
 
 // buildLab raises three real hosts with guests and daemons.
 func buildLab(ctx context.Context, bin string) ([]*stage.Daemon, theatre, error) {
 	began := time.Now()
-	l, err := lab.Up(ctx, lab.Options{Name: labName, Hosts: 3, KeepaliveInterval: time.Second, KeepaliveCount: 3})
+	l, err := lab.Up(ctx, lab.Options{
+		Name: labName, Hosts: 3, KeepaliveInterval: time.Second, KeepaliveCount: 3,
+		Weight: 1 << 15, // before whatever else the machine has to do
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +97,18 @@ func (t *labTheatre) Heat(ctx context.Context) error {
 		return err
 	}
 	say("loadgen holds h1 within 50..60 %%, and the guest web1 turns hot.")
-	return t.guests["web1"].SetLoad(ctx, h1, 30)
+	t.load = hotLoad
+	return t.guests["web1"].SetLoad(ctx, h1, t.load)
+}
+
+// Hotter has web1 want more.
+func (t *labTheatre) Hotter(ctx context.Context) error {
+	if t.load >= hottestLoad {
+		return nil
+	}
+	t.load += hotterBy
+	say("This machine is busy with something else, and h1 stays below its high mark: web1 turns hotter.")
+	return t.guests["web1"].SetLoad(ctx, t.lab.Host("h1"), t.load)
 }
 
 // Proof reads what the guest wrote to its console all the while.

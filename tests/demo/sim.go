@@ -42,6 +42,9 @@ func (t *simTheatre) Heat(context.Context) error {
 	return nil
 }
 
+// Hotter has nothing to do: no machine is too busy for a simulated guest.
+func (t *simTheatre) Hotter(context.Context) error { return nil }
+
 func (t *simTheatre) Proof(string) (string, error) {
 	return "On simulated hosts there is no console to read; run it where real ones can run", nil
 }

@@ -17,6 +17,10 @@ const patience = 3 * time.Minute
 // overture is how long the calm before the heat is shown at least.
 const overture = 5 * time.Second
 
+// warmUp is how long a load takes to show as an overload where nothing disturbs it,
+// and half as long again.
+const warmUp = 10 * time.Second
+
 // tell shows the hosts once a second while one of them is heated, until it is
 // relieved.
 func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
@@ -27,6 +31,7 @@ func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
 	hot := daemons[0]
 
 	heated, explained := false, false
+	var turnedUp time.Time
 	var ended *api.Operation
 	for {
 		frame, err := look(ctx, daemons)
@@ -41,7 +46,13 @@ func tell(ctx context.Context, daemons []*stage.Daemon, place theatre) error {
 			if err := place.Heat(ctx); err != nil {
 				return err
 			}
-			heated = true
+			heated, turnedUp = true, time.Now()
+		case heated && ended == nil && len(frame.operations) == 0 && frame.hosts[0].Hold == policy.NotOverloaded && time.Since(turnedUp) > warmUp:
+			screen.leave()
+			if err := place.Hotter(ctx); err != nil {
+				return err
+			}
+			turnedUp = time.Now()
 		case !explained && len(frame.operations) > 0:
 			explained = true
 			if err := explain(ctx, screen, hot, frame); err != nil {
