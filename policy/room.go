@@ -222,6 +222,9 @@ func (c *Config) hardestLoss(v View) (HostID, bool) {
 		if h.Flags&(Cordoned|Draining|Paused|Frozen) == 0 {
 			m.room = c.roomUpTo(c.Marks.High, h, m.lost)
 		}
+		if h.Running == 0 { // its own work ends with it
+			m.lost = h.Promised
+		}
 		members, sum = append(members, m), sum.Plus(m.room)
 	}
 	var hardest HostID

@@ -61,6 +61,24 @@ func TestPlannerHeadroomWithoutAllDomains(t *testing.T) {
 	}
 }
 
+// With a host that runs nothing goes only its own work, which nobody has to take.
+func TestAnIdleHostIsNotMissed(t *testing.T) {
+	v := policy.View{Now: start, Self: "a", Hosts: fleetOf([]policy.MilliCPU{5000}, nil).Hosts}
+	for i := range v.Hosts {
+		v.Hosts[i].Received = start
+	}
+	busy := &v.Hosts[1] // twice as large, and busy with something else
+	busy.Capacity = policy.Load{CPU: 20_000, Memory: 128 * policy.GiB}
+	busy.Used = policy.Load{CPU: 10_000, Memory: 60 * policy.GiB}
+	if r := policy.DefaultConfig().Headroom(v, policy.Load{}); !r.Survives || r.Hardest != "a" {
+		t.Errorf("%+v, want a the hardest to lose", r)
+	}
+	busy.Running = 1
+	if r := policy.DefaultConfig().Headroom(v, policy.Load{}); r.Survives || r.Hardest != "b" {
+		t.Errorf("%+v, want that what b runs does not fit", r)
+	}
+}
+
 func TestHeadroomWithoutASize(t *testing.T) {
 	v := policy.View{Now: start, Self: "a", Hosts: fleetOf([]policy.MilliCPU{1000}).Hosts}
 	if r := policy.DefaultConfig().Headroom(v, policy.TypicalSize(nil)); r.Domains != 0 || r.Binding != policy.OK || r.Hosts != 1 {
