@@ -32,6 +32,11 @@ func (c *Core) judge(now time.Time, r peer.ReserveRequest) (policy.Reason, polic
 	if _, here := c.counters(r.Move.Domain); here {
 		return policy.AlreadyThere, c.state
 	}
+	if c.operatesOn(r.Move.Domain, "") {
+		// It has left by a move of ours that is still open: were it to come back,
+		// nobody could tell that it had ever gone.
+		return policy.JobActive, c.state
+	}
 	return c.tuning.Policy.Answer(c.View(now, c.heard), c.state, r.Move)
 }
 

@@ -498,3 +498,22 @@ func TestSupersededArrival(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyComesBackBeforeItsMoveIsClosed: the journal could not be written when a
+// domain had left. Until it is, the domain's return would look as if the move had
+// failed.
+func TestNobodyComesBackBeforeItsMoveIsClosed(t *testing.T) {
+	c, now := coreOn("target", 0.2)
+	r := requestFor("op2", 1000, policy.GiB)
+	o := c.Begin(now, "op1", policy.Move{Domain: r.Move.Domain, From: "target", To: "source", Why: policy.Overload}, policy.Endpoint{})
+	o.Phase, o.Begun = operation.Started, now
+	c.Advanced(now, o)
+	if why := c.Admit(now, r); why != policy.JobActive {
+		t.Errorf("while its move away is open: %s, want %s", why, policy.JobActive)
+	}
+	o.Phase, o.Outcome = operation.Done, policy.Outcome{Result: policy.Succeeded}
+	c.Advanced(now, o)
+	if why := c.Admit(now, r); why != policy.OK {
+		t.Errorf("after that: %s", why)
+	}
+}

@@ -408,8 +408,8 @@ func (c *checker) end() {
 			case d == nil:
 				s.violate("%s: nobody drives %s, which is open in phase %s", h.name, short(o.ID), o.Phase)
 			case c.now().Sub(r.opened) < patience || h.locate(o.Move.Domain).Job == policy.MigratingOut:
-			case d.o.Alarm() == policy.NotLocated && (c.hands[r.domain].After(r.opened) || c.movedOn(r)):
-				s.r.Unknown++ // it is on a third host, say
+			case d.o.Alarm() == policy.NotLocated && (c.hands[r.domain].After(r.opened) || c.movedOn(r) || c.alarmed(r.domain)):
+				s.r.Unknown++ // it is on a third host, say, or left paused by a later move, which tells of it
 			case d.o.Phase != operation.Unknown || d.o.Alarm() == policy.OK || d.o.Alarm() == policy.NotLocated:
 				s.violate("%s: %s is still %s (%s) at the end", h.name, short(o.ID), d.o.Phase, d.o.Alarm())
 			default:
