@@ -1,3 +1,8 @@
+//go:build !race
+
+// The daemon that is attacked is a process of its own, built without the race
+// detector: with it only the attackers would be slower, and no attack any more.
+
 package hostile
 
 import (

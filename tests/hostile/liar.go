@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"math"
 	"net"
 	"slices"
@@ -22,12 +23,13 @@ type liar struct {
 	list *memberlist.Memberlist
 
 	mu       sync.Mutex
-	recorded [][]byte // packets of true hosts, as they came
+	recorded [][]byte          // packets of true hosts, as they came
+	facts    map[string][]byte // of all members, by name
 }
 
 // join makes a liar a member.
 func join(s stranger, f forger, key []byte, victim string) (*liar, error) {
-	l := &liar{stranger: s, forger: f}
+	l := &liar{stranger: s, forger: f, facts: map[string][]byte{}}
 	inner, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
 		BindAddrs: []string{s.from}, Logger: log.New(io.Discard, "", 0),
 	})
@@ -39,7 +41,7 @@ func join(s stranger, f forger, key []byte, victim string) (*liar, error) {
 	c.Transport = &recorder{NetTransport: inner, liar: l, packets: make(chan *memberlist.Packet)}
 	c.AdvertiseAddr, c.AdvertisePort = s.from, inner.GetAutoBindPort()
 	c.EnableCompression = false
-	c.Delegate = l
+	c.Delegate, c.Events = l, l
 	c.DelegateProtocolMin, c.DelegateProtocolMax, c.DelegateProtocolVersion = 1, 1, 1
 	c.Logger = log.New(io.Discard, "", 0)
 	if l.list, err = memberlist.Create(c); err != nil {
@@ -79,6 +81,16 @@ func (l *liar) NotifyMsg([]byte)                {}
 func (l *liar) GetBroadcasts(int, int) [][]byte { return nil }
 func (l *liar) LocalState(bool) []byte          { return []byte("\xff\xff lies") }
 func (l *liar) MergeRemoteState([]byte, bool)   {}
+
+// NotifyJoin notes what a member says of itself; a Node may be read here only.
+func (l *liar) NotifyJoin(n *memberlist.Node) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.facts[n.Name] = slices.Clone(n.Meta)
+}
+
+func (l *liar) NotifyUpdate(n *memberlist.Node) { l.NotifyJoin(n) }
+func (l *liar) NotifyLeave(*memberlist.Node)    {}
 
 // hostKey is how a digest names a host.
 func hostKey(name string) [6]byte {
@@ -126,16 +138,16 @@ func (l *liar) crowdOfHosts(n, heard int) func(int) []byte {
 
 // lies are what can be said wrongly of true hosts and of itself.
 func (l *liar) lies(victim string) func(int) []byte {
-	var others []*memberlist.Node
-	for _, n := range l.list.Members() {
-		if n.Name != "liar" && n.Name != victim {
-			others = append(others, n)
-		}
-	}
+	l.mu.Lock()
+	facts := maps.Clone(l.facts)
+	l.mu.Unlock()
+	delete(facts, "liar")
+	delete(facts, victim)
+	others := slices.Sorted(maps.Keys(facts))
 	bombs := [][]byte{bomb(kindUser, 39<<20), bomb(kindAlive, 39<<20), bomb(kindCompound, 39<<20)}
 	return func(i int) []byte {
-		n := others[i/20%len(others)]
-		key, epoch, seq := hostKey(n.Name), binary.BigEndian.Uint32(n.Meta[1:5]), uint32(i)
+		name := others[i/20%len(others)]
+		key, epoch, seq := hostKey(name), binary.BigEndian.Uint32(facts[name][1:5]), uint32(i)
 		switch i % 20 {
 		case 0: // another's identity, numbered ahead: it is empty, take it
 			return l.packet(1, batch(digest(key, epoch, seq+50, 10, 100)))
@@ -149,13 +161,13 @@ func (l *liar) lies(victim string) func(int) []byte {
 			return l.packet(1, batch(append(digest(hostKey("liar"), 1, seq+1, 1, 1)[:30:30], 0xff, 0xff, 0xff, 0xff, 0xff)))
 		case 5: // another's name at the liar's address
 			return l.packet(1, encode(kindAlive, alive{
-				Incarnation: uint32(i), Node: n.Name, Addr: net.ParseIP(l.from).To4(), Port: 9, Meta: n.Meta, Vsn: []byte{1, 5, 5, 1, 1, 1},
+				Incarnation: uint32(i), Node: name, Addr: net.ParseIP(l.from).To4(), Port: 9, Meta: facts[name], Vsn: []byte{1, 5, 5, 1, 1, 1},
 			}))
 		case 6: // it is dead
 			if i%2000 != 6 {
-				return l.packet(1, encode(kindSuspect, accusation{1, n.Name, "liar"}))
+				return l.packet(1, encode(kindSuspect, accusation{1, name, "liar"}))
 			}
-			return l.packet(1, encode(kindDead, accusation{uint32(i), n.Name, "liar"}))
+			return l.packet(1, encode(kindDead, accusation{uint32(i), name, "liar"}))
 		case 7, 8, 9: // what explodes
 			return l.packet(1, bombs[i%len(bombs)])
 		case 10:
