@@ -77,6 +77,7 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 	if s.Hold != policy.OK {
 		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
 	}
+	printShortage(w, s.Shortage)
 	if len(off) > 0 {
 		fmt.Fprintf(w, "Could be powered off (runs nothing, not held in reserve): %s.\n", fold(off))
 	}
