@@ -41,6 +41,9 @@ func read(d *lv.Domain) (reading, error) {
 	default:
 		return r, err
 	}
+	if brokenOff(r.state, r.reason) {
+		r.job = policy.NoJob // libvirt keeps it, for a person who may resume it
+	}
 	r.progress.PostCopy = postCopy(r.state, r.reason)
 	return r, nil
 }

@@ -36,7 +36,7 @@ func migrationRole(s policy.DomainState, reason int, leaving bool) policy.Job {
 		}
 	case policy.StatePaused:
 		switch lv.DomainPausedReason(reason) {
-		case lv.DOMAIN_PAUSED_POSTCOPY, lv.DOMAIN_PAUSED_POSTCOPY_FAILED:
+		case lv.DOMAIN_PAUSED_POSTCOPY:
 			return policy.MigratingOut
 		case lv.DOMAIN_PAUSED_MIGRATION:
 			if !leaving {
@@ -65,6 +65,13 @@ func switchedOver(s policy.DomainState, reason int, job policy.Job) bool {
 		}
 	}
 	return false
+}
+
+// brokenOff reports that the domain here is what a post-copy has left that broke
+// off: it may go on by itself when only the network has failed, or when a person
+// resumes it; if the other half is gone, it never will.
+func brokenOff(s policy.DomainState, reason int) bool {
+	return s == policy.StatePaused && lv.DomainPausedReason(reason) == lv.DOMAIN_PAUSED_POSTCOPY_FAILED
 }
 
 // postCopy reports that the domain here is the one that was left behind by a

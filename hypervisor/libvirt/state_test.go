@@ -39,7 +39,7 @@ func TestStatesAndTheirReasons(t *testing.T) {
 		{"paused on an error", paused, int(lv.DOMAIN_PAUSED_IOERROR), 0, 0, false, false, false},
 		{"migrating", paused, int(lv.DOMAIN_PAUSED_MIGRATION), arriving, leaving, true, false, false},
 		{"post-copy source", paused, int(lv.DOMAIN_PAUSED_POSTCOPY), leaving, leaving, true, true, true},
-		{"post-copy source cut off", paused, int(lv.DOMAIN_PAUSED_POSTCOPY_FAILED), leaving, leaving, true, true, true},
+		{"post-copy source cut off", paused, int(lv.DOMAIN_PAUSED_POSTCOPY_FAILED), 0, 0, true, true, true},
 		{"migrated away", shutoff, int(lv.DOMAIN_SHUTOFF_MIGRATED), 0, 0, true, true, false},
 		{"shut down", shutoff, int(lv.DOMAIN_SHUTOFF_SHUTDOWN), 0, 0, false, false, false},
 		{"crashed", policy.StateCrashed, int(lv.DOMAIN_CRASHED_UNKNOWN), 0, 0, false, false, false},
