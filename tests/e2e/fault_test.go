@@ -196,8 +196,25 @@ func TestFaults(t *testing.T) {
 // The guest notices nothing.
 func TestRefused(t *testing.T) {
 	r := newRig(t, lab.Options{Hosts: 2}, patient())
-	r.withMover(lab.GuestSpec{Name: "mover", MemoryMiB: 64, FillMiB: 16})
+	r.withMover(lab.GuestSpec{
+		Name: "mover", MemoryMiB: 64, FillMiB: 16,
+		Extra: "<cpu mode='custom' match='exact'><model fallback='forbid'>qemu64</model><feature policy='require' name='movbe'/></cpu>",
+	})
 	h1, h2 := r.host("h1"), r.host("h2")
+	r.act("another CPU there", func(r *rig) {
+		restore, err := h2.LoseCPUFeature(r.ctx, "movbe")
+		r.must(err)
+		watch := r.watch()
+		r.heat()
+		r.until(time.Minute, "an attempt is refused for that", func() bool {
+			return slices.ContainsFunc(r.ended(), func(o api.Operation) bool {
+				return o.Reason == policy.CPUIncompatible && strings.Contains(o.Detail, "movbe")
+			})
+		})
+		r.isAt("h1")
+		r.must(restore())
+		r.relieved(watch)
+	})
 	r.act("known there already", func(r *rig) {
 		definition, err := h1.Virsh(r.ctx, "dumpxml --inactive mover")
 		r.must(err)

@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
@@ -82,4 +84,43 @@ func (l *Lab) saveCapabilities(ctx context.Context, h *Host) error {
 	}
 	_ = os.Rename(temporary, cache) // fails when another one was first
 	return nil
+}
+
+// LoseCPUFeature has the host's libvirtd hold that its QEMU cannot give guests a
+// feature of the CPU, such as "movbe", as on a host with an older CPU: the same QEMU
+// without KVM emulates the same CPU everywhere, so libvirtd's notes on it are
+// altered, and libvirtd is restarted. Guests notice nothing of either. What it
+// returns puts the feature back.
+func (h *Host) LoseCPUFeature(ctx context.Context, feature string) (restore func() error, err error) {
+	notes, err := filepath.Glob(filepath.Join(h.root(capabilitiesIn), "*.xml"))
+	if err != nil {
+		return nil, err
+	}
+	has := regexp.MustCompile(`(<property name='` + regexp.QuoteMeta(feature) + `' type='boolean' value=)'true'[^>]*/>`)
+	was := map[string][]byte{}
+	now := map[string][]byte{}
+	for _, path := range notes {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if without := has.ReplaceAll(text, []byte(`$1'false'/>`)); !bytes.Equal(without, text) {
+			was[path], now[path] = text, without
+		}
+	}
+	if len(now) == 0 {
+		return nil, fmt.Errorf("host %s: libvirtd has noted of no QEMU that it has the CPU feature %q", h.Name, feature)
+	}
+	note := func(texts map[string][]byte) error {
+		if err := h.KillLibvirtd(ctx); err != nil {
+			return err
+		}
+		for path, text := range texts {
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				return err
+			}
+		}
+		return h.StartLibvirtd(ctx)
+	}
+	return func() error { return note(was) }, note(now)
 }
