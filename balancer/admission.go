@@ -114,7 +114,9 @@ func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
 	if !ok || a.from != f.Move.From || a.domain != f.Move.Domain {
 		return Arrived{}, false
 	}
-	if f.Result != policy.Succeeded {
+	if f.Result != policy.Succeeded || !c.newest(f.Op, a) {
+		// If it is here all the same, a later operation has brought it, and speaks
+		// for it: who asks has looked for it for long.
 		c.ledger = c.ledger.Without(f.Op)
 		delete(c.arriving, f.Op)
 		c.state = c.state.NoDebt(f.Move.Domain)

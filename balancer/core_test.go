@@ -517,3 +517,28 @@ func TestNobodyComesBackBeforeItsMoveIsClosed(t *testing.T) {
 		t.Errorf("after that: %s", why)
 	}
 }
+
+// TestALateWordIsNotForTheNext: a person took the domain to another host while its
+// move was open, and from there it was moved here after all. The first source finds
+// it here and says that it has succeeded; the second has yet to speak.
+func TestALateWordIsNotForTheNext(t *testing.T) {
+	c, now := coreOn("target", 0.2)
+	first, second := requestFor("op1", 1000, policy.GiB), requestFor("op2", 1000, policy.GiB)
+	second.Move.Domain, second.Move.From = first.Move.Domain, "second"
+	second.Handoff.Autostart = false
+	for _, r := range []peer.ReserveRequest{first, second} {
+		now = feed(c, now, 0.2, 6) // the promise to the first has ended
+		if why := c.Admit(now, r); why != policy.OK {
+			t.Fatal(why)
+		}
+	}
+	ended := func(r peer.ReserveRequest) (Arrived, bool) {
+		return c.Ended(now, peer.FinishRequest{Op: r.Op, Move: r.Move, Result: policy.Succeeded, Handoff: r.Handoff})
+	}
+	if a, ok := ended(first); ok {
+		t.Errorf("the first is believed: %+v", a)
+	}
+	if a, ok := ended(second); !ok || a.Handoff.Autostart {
+		t.Errorf("the second: %t, %+v", ok, a)
+	}
+}
