@@ -135,6 +135,8 @@ func loadFor(w *show, host string, share policy.Fraction, guests ...*lab.Guest) 
 	defer set(idle)
 	capacity, err := w.host(host).Capacity()
 	w.must(err)
+	// Guests that boot are load, too.
+	w.until(time.Minute, host+" is calm", func() bool { return w.cpu(host) < share*3/4 })
 	for load := idle; ; {
 		for range 30 {
 			if w.cpu(host) >= share {

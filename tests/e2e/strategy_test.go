@@ -114,6 +114,10 @@ func TestLabelRemoved(t *testing.T) {
 		return len(w.domains("h1")) == 3 && len(w.domains("h2")) == 2 &&
 			max(w.cpu("h1"), w.cpu("h2"), w.status("h1").State.Ahead, w.status("h2").State.Ahead) < 0.4
 	})
+	w.until(time.Minute, "h1 has room", func() bool {
+		_, code := w.command("h3", "move", "train", "h1", "--dry-run")
+		return code == 0
+	})
 	// Just moved, and so in its cooldown.
 	if out, code := w.command("h3", "move", "train", "h1", "--yes", "--every", "200ms"); code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, out)

@@ -40,7 +40,7 @@ func TestMoveCancelled(t *testing.T) {
 	began := time.Now()
 	const ctrlC = "\x03"
 	term.enter(ctrlC)
-	term.says("Cancel the migration of mover? Otherwise it goes on. [y/N]")
+	term.says("Cancel the migration of mover? No watches it on; Ctrl-C leaves it. [y/N]")
 	if ops := w.status("h1").Operations; len(ops) != 1 {
 		t.Errorf("before the answer the migration has ended: %+v", w.history("h1"))
 	}
