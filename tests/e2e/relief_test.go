@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 // host's CPU that is above stage's high mark with some room for error.
 const (
 	idle      = 1
-	wellAbove = 0.92
+	wellAbove = 0.88
 )
 
 // TestRelief is the main job: a host is driven over its high mark, one of its
@@ -26,8 +27,10 @@ func TestRelief(t *testing.T) {
 	w := newShow(t, lab.Options{Hosts: 3}, s)
 	// Starting guests is load, too.
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
-	var hot []*lab.Guest // four: one of them fits elsewhere even on a machine that gives them half
-	for _, name := range []string{"a1", "b1", "c1", "d1"} {
+	// Three: one of them fits elsewhere even on a machine that gives them little more
+	// than half of what they want, and without it h1 is well below its mark.
+	var hot []*lab.Guest
+	for _, name := range []string{"a1", "b1", "c1"} {
 		hot = append(hot, w.guest("h1", lab.GuestSpec{Name: name, Load: idle, Persistent: true, Autostart: true}))
 	}
 	cold := w.guest("h1", lab.GuestSpec{Name: "cold", Load: idle, Persistent: true})
@@ -120,35 +123,40 @@ func TestRelief(t *testing.T) {
 	}
 }
 
-// loadFor finds the load of guests on a host, the same for each, that brings the
-// host to the given share of its CPU, and not much further: what a guest costs
-// its host beside its load, a few percent or a dozen, and what it gets of what it
+// loadFor finds the load of guests on a host, the same for each, with which the
+// host uses the given share of its CPU, or little more: what a guest costs its
+// host beside its load, a few percent or a dozen, and what it gets of what it
 // wants, depends on the machine. Nothing may be moved meanwhile, and afterwards
 // the guests are idle.
 func loadFor(w *show, host string, share policy.Fraction, guests ...*lab.Guest) int {
 	w.Helper()
+	// A percent of a core more for each of three guests is 8 points of the smallest
+	// host.
+	const less, more = 0.02, 0.08
+	capacity, err := w.host(host).Capacity()
+	w.must(err)
 	set := func(load int) {
 		for _, g := range guests {
 			w.must(g.SetLoad(w.ctx, w.host(host), load))
 		}
 	}
 	defer set(idle)
-	capacity, err := w.host(host).Capacity()
-	w.must(err)
 	// Guests that boot are load, too.
 	w.until(time.Minute, host+" is calm", func() bool { return w.cpu(host) < share*3/4 })
-	for load := idle; ; {
-		for range 30 {
-			if w.cpu(host) >= share {
-				return load
-			}
-			time.Sleep(100 * time.Millisecond)
+	load := idle
+	for range 25 {
+		missing := float64(share - w.cpu(host))
+		if -more < missing && missing < less {
+			return load
 		}
-		if load == 100 {
-			w.Fatalf("%s does not come to %s, only to %s", host, share, w.cpu(host))
+		step := int(math.Round(0.7 * missing * float64(capacity) / float64(len(guests))))
+		if step == 0 {
+			step = int(math.Copysign(1, missing))
 		}
-		missing := float64(share-w.cpu(host)) * float64(capacity) / float64(len(guests))
-		load = min(load+max(1, int(missing*2/3)), 100)
+		load = min(max(load+step, 0), 100)
 		set(load)
+		time.Sleep(4 * time.Second) // until it shows
 	}
+	w.Fatalf("no load brings %s to %s; the last, %d %%, brought it to %s", host, share, load, w.cpu(host))
+	return 0
 }
