@@ -114,12 +114,13 @@ func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
 	if !ok || a.from != f.Move.From || a.domain != f.Move.Domain {
 		return Arrived{}, false
 	}
-	if f.Result != policy.Succeeded || !c.newest(f.Op, a) {
-		// If it is here all the same, a later operation has brought it, and speaks
-		// for it: who asks has looked for it for long.
+	newest := c.newest(f.Op, a)
+	if f.Result != policy.Succeeded || !newest {
 		c.ledger = c.ledger.Without(f.Op)
 		delete(c.arriving, f.Op)
-		c.state = c.state.NoDebt(f.Move.Domain)
+		if newest { // else a later operation brings it, speaks for it, and has the debt
+			c.state = c.state.NoDebt(f.Move.Domain)
+		}
 		return Arrived{}, false
 	}
 	if r, ok := c.ledger.Find(f.Op); ok && r.Phase != policy.SettlingIn {

@@ -177,7 +177,7 @@ func (c *Core) Memory() Memory {
 		case !ok:
 			r = a.promise
 		case r.Phase == policy.SettlingIn: // the new life will measure it
-			r = policy.Reservation{Op: op, Domain: a.domain, From: a.from, To: c.facts.ID}
+			r = policy.Reservation{Op: op, Domain: a.domain, From: a.from, To: c.facts.ID, Granted: r.Granted}
 		}
 		m.Promises = append(m.Promises, Promise{r, a.handoff, !ok})
 	}
