@@ -90,6 +90,7 @@ func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishReq
 	if err != nil || !arrived {
 		return err
 	}
+	b.hurryUp() // the source does, too: one of them always shows the domain
 	return b.settle(ctx, a)
 }
 

@@ -44,7 +44,7 @@ func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
 		o, action = o.Step(time.Now(), event, func(o operation.Operation) error { return b.record(ctx, o) })
 	}
 	b.advanced(ctx, o)
-	b.hurryDrain(ctx)
+	b.hurryAfter(ctx, o.Outcome.Result)
 	level := log.Info
 	if o.Outcome.Result != policy.Succeeded && !o.Begun.IsZero() {
 		level = log.Warn

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -35,8 +34,6 @@ const (
 	collectTimeout = 3 * time.Second
 	// reportsAtOnce are asked together.
 	reportsAtOnce = 32
-	// explainTimeout is for one host, which a person waits for.
-	explainTimeout = 5 * time.Second
 )
 
 // freshFor is how long a report is shown before the host is asked again: the
@@ -87,6 +84,16 @@ func (r *reports) keep(id policy.HostID, now time.Time, history int, report api.
 	r.known[id] = k
 }
 
+// expire has every host asked again at the next look.
+func (r *reports) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, k := range r.known {
+		k.asked = time.Time{}
+		r.known[id] = k
+	}
+}
+
 // forget drops all hosts but those named.
 func (r *reports) forget(but map[policy.HostID]bool) {
 	r.mu.Lock()
@@ -119,19 +126,6 @@ func (b *Balancer) Report(ctx context.Context, r peer.ReportRequest) (api.Report
 		report.Decisions = b.decisions.newest(r.History)
 	}
 	return report, err
-}
-
-// ExplainHere says of one domain of this host why it would, would not or did
-// move.
-func (b *Balancer) ExplainHere(ctx context.Context, id policy.DomainID) (api.Explanation, error) {
-	g, err := b.glance(ctx)
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	if _, here := g.view.Domain(id); !here {
-		return api.Explanation{}, fmt.Errorf("%s runs no domain %s", b.o.Facts.Name, id)
-	}
-	return b.explain(g, id), nil
 }
 
 // Fleet shows every host, with what each reports of itself. It asks those whose
@@ -233,47 +227,4 @@ func (b *Balancer) askReport(ctx context.Context, id policy.HostID, history int)
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	return b.o.Neighbours.Report(ctx, endpoint, id, peer.ReportRequest{History: history})
-}
-
-// Explain says of one domain of the fleet, by name or UUID, why it would, would
-// not or did move. What runs elsewhere is explained by the host that runs it.
-func (b *Balancer) Explain(ctx context.Context, domain string) (api.Explanation, error) {
-	fleet, err := b.Fleet(ctx, 0)
-	if err != nil {
-		return api.Explanation{}, err
-	}
-	var found []api.HostReport
-	var id policy.DomainID
-	var silent []string
-	for _, h := range fleet.Hosts {
-		if h.Silent != "" {
-			silent = append(silent, h.Name)
-			continue
-		}
-		if h.Report == nil {
-			continue
-		}
-		for _, d := range h.Report.Domains {
-			if d.Name == domain || string(d.ID) == domain {
-				found, id = append(found, h), d.ID
-			}
-		}
-	}
-	switch {
-	case len(found) == 0 && len(silent) > 0:
-		return api.Explanation{}, fmt.Errorf("no host that answers runs a domain %q; there is no answer from %s", domain, strings.Join(silent, ", "))
-	case len(found) == 0:
-		return api.Explanation{}, fmt.Errorf("no host runs a domain %q; virtbalance vms lists them", domain)
-	case len(found) > 1:
-		return api.Explanation{}, fmt.Errorf("%d hosts run a domain %q, %s and %s among them; name it by its UUID", len(found), domain, found[0].Name, found[1].Name)
-	case found[0].Self:
-		return b.ExplainHere(ctx, id)
-	}
-	endpoint, ok := b.o.Cluster.Endpoint(found[0].ID)
-	if !ok {
-		return api.Explanation{}, fmt.Errorf("host %s is not a member any more", found[0].Name)
-	}
-	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
-	defer cancel()
-	return b.o.Neighbours.Explain(ctx, endpoint, found[0].ID, id)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/virtbalance/virtbalance/policy"
 )
 
 // SetPaused records what the operator wants: no new move, or moves again.
@@ -60,12 +62,13 @@ func (b *Balancer) hurryUp() {
 	}
 }
 
-// hurryDrain goes on with a drain as soon as a move has ended: unlike relief it
-// has no effect to wait for.
-func (b *Balancer) hurryDrain(ctx context.Context) {
+// hurryAfter looks anew as soon as a move has ended: at what this host runs now,
+// which people ask for, and at what a drain has still to move, which unlike
+// relief has no effect to wait for.
+func (b *Balancer) hurryAfter(ctx context.Context, r policy.Result) {
 	draining := false
 	_ = b.ask(context.WithoutCancel(ctx), func(c *Core) { draining = c.draining }) // the owner outlives the drivers
-	if draining {
+	if draining || r == policy.Succeeded {
 		b.hurryUp()
 	}
 }

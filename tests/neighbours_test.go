@@ -92,6 +92,35 @@ func TestAnyDaemonAnswersForTheFleet(t *testing.T) {
 	})
 }
 
+// While a domain moves and afterwards, any daemon finds it at any time: the
+// reports of what runs where, which differ then, are not the last word.
+func TestADomainThatMovesIsAlwaysFound(t *testing.T) {
+	inFleet(t, hosts(4), func(f *fleet) {
+		time.Sleep(settled)
+		f.heat("a1", 8000)
+		by := map[string]map[string]bool{"a1": {}, "b1": {}, "c1": {}}
+		f.eventually(10*time.Minute, "a domain has moved, and all was asked for one interval more", func() bool {
+			moved := f.migrations() > 0
+			for began := time.Now(); time.Since(began) < f.tuning.Interval*2; time.Sleep(200 * time.Millisecond) {
+				for domain, hosts := range by {
+					for _, name := range []string{"h1", "h4"} {
+						e, err := f.host(name).daemon().Explain(f.t.Context(), domain)
+						if err != nil {
+							f.t.Fatalf("%s was asked for %s, moved %t: %v", name, domain, moved, err)
+						}
+						hosts[e.On] = true
+					}
+				}
+			}
+			return moved
+		})
+		m := f.world.Migrations()[0]
+		if hosts := by[m.Domain]; !hosts[m.From] || !hosts[m.To] {
+			t.Errorf("%s moved from %s to %s; it was found on %v", m.Domain, m.From, m.To, hosts)
+		}
+	})
+}
+
 // A host that does not answer is named, with what it said last; the others are
 // shown all the same, and nobody waits for it again and again.
 func TestSilentHostsAreNamed(t *testing.T) {

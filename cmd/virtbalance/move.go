@@ -36,10 +36,11 @@ or has failed, or is not watched to its end.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			source, err := whereRuns(cmd.Context(), s, args[0])
+			e, err := s.client().Explain(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
+			source := e.On // which has just said itself that it runs the domain
 			client := s.client().At(source)
 			order := api.MoveOrder{Domain: args[0], To: args[1], ForceLoad: o.force, Check: true}
 			ahead, err := client.Move(cmd.Context(), order)
@@ -68,36 +69,6 @@ or has failed, or is not watched to its end.`,
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "give the order and do not watch")
 	cmd.Flags().DurationVar(&o.every, "every", time.Second, "how often to look, while watching")
 	return cmd
-}
-
-// whereRuns is the host that runs a domain.
-func whereRuns(ctx context.Context, s *settings, domain string) (string, error) {
-	fleet, err := s.client().Fleet(ctx, 0)
-	if err != nil {
-		return "", err
-	}
-	var on, silent []string
-	for _, h := range fleet.Hosts {
-		if h.Report == nil {
-			silent = append(silent, h.Name)
-			continue
-		}
-		for _, d := range h.Report.Domains {
-			if d.Name == domain || string(d.ID) == domain {
-				on = append(on, h.Name)
-			}
-		}
-	}
-	switch {
-	case len(on) == 1:
-		return on[0], nil
-	case len(on) > 1:
-		return "", fmt.Errorf("%s each run a domain %q: say which by its UUID, as virtbalance vms --format json shows it", fold(on), domain)
-	case len(silent) > 0:
-		return "", fmt.Errorf("no host that answers runs a domain %q; no answer from %s", domain, fold(silent))
-	default:
-		return "", fmt.Errorf("no host runs a domain %q; virtbalance vms lists them", domain)
-	}
 }
 
 // refused tells the balancer's rules from faults.
