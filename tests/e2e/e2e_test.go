@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,14 +92,21 @@ func (w *show) act(name string, f func(w *show)) bool {
 	})
 }
 
-// logsIfFailed shows what the daemons have logged, from an offset for each, unless
-// the acts have shown theirs.
+// logsIfFailed shows the end of what the daemons have logged, from an offset for
+// each, unless the acts have shown theirs, and keeps the whole of it in a file.
 func (w *show) logsIfFailed(from map[string]int) {
+	const shown = 30 // lines, so that what the test says is not lost among them
 	if !w.Failed() || w.acted {
 		return
 	}
 	for host, d := range w.daemons {
-		w.Logf("---- virtbalanced on %s\n%s", host, d.LogOfAllLives()[from[host]:])
+		log := d.LogOfAllLives()[from[host]:]
+		lines := strings.SplitAfter(log, "\n")
+		path := filepath.Join(os.TempDir(), strings.ReplaceAll(w.Name(), "/", "-")+"-"+host+".log")
+		if err := os.WriteFile(path, []byte(log), 0o600); err != nil {
+			path = err.Error()
+		}
+		w.Logf("---- virtbalanced on %s, the end of %s\n%s", host, path, strings.Join(lines[max(0, len(lines)-shown):], ""))
 	}
 }
 
