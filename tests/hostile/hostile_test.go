@@ -29,6 +29,7 @@ import (
 
 	"github.com/virtbalance/virtbalance/balancer/access"
 	"github.com/virtbalance/virtbalance/balancer/api"
+	"github.com/virtbalance/virtbalance/balancer/gossip/gossiptest"
 	"github.com/virtbalance/virtbalance/hypervisor/fake"
 	"github.com/virtbalance/virtbalance/policy"
 	"github.com/virtbalance/virtbalance/tests/lab"
@@ -385,7 +386,7 @@ func (f *fleet) attack(ctx context.Context, d *stage.Daemon) (sent *atomic.Int64
 	f.Helper()
 	const label = "virtbalance"
 	sent = new(atomic.Int64)
-	forge, err := newForger(label, f.key)
+	forge, err := gossiptest.NewForger(label, f.key)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -14,12 +14,14 @@ import (
 	"sync"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/virtbalance/virtbalance/balancer/gossip/gossiptest"
 )
 
 // liar is a member of the cluster: it has the key, and no certificate.
 type liar struct {
 	stranger
-	forger
+	gossiptest.Forger
 	list *memberlist.Memberlist
 
 	mu       sync.Mutex
@@ -28,8 +30,8 @@ type liar struct {
 }
 
 // join makes a liar a member.
-func join(s stranger, f forger, key []byte, victim string) (*liar, error) {
-	l := &liar{stranger: s, forger: f, facts: map[string][]byte{}}
+func join(s stranger, f gossiptest.Forger, key []byte, victim string) (*liar, error) {
+	l := &liar{stranger: s, Forger: f, facts: map[string][]byte{}}
 	inner, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
 		BindAddrs: []string{s.from}, Logger: log.New(io.Discard, "", 0),
 	})
@@ -37,7 +39,7 @@ func join(s stranger, f forger, key []byte, victim string) (*liar, error) {
 		return nil, err
 	}
 	c := memberlist.DefaultLANConfig()
-	c.Name, c.Label, c.SecretKey = "liar", f.label, key
+	c.Name, c.Label, c.SecretKey = "liar", f.Label, key
 	c.Transport = &recorder{NetTransport: inner, liar: l, packets: make(chan *memberlist.Packet)}
 	c.AdvertiseAddr, c.AdvertisePort = s.from, inner.GetAutoBindPort()
 	c.EnableCompression = false
@@ -107,11 +109,11 @@ func madeUp(i int) string { return fmt.Sprintf("made-up-%07d", i) }
 // is, and lets the first of them be heard, again and again.
 func (l *liar) crowdOfHosts(n, heard int) func(int) []byte {
 	const each = 40
-	one := encode(kindAlive, alive{
+	one := gossiptest.Encode(gossiptest.Alive, alive{
 		Incarnation: 1, Node: madeUp(0), Addr: []byte{127, 1, 2, 3}, Port: 9,
 		Meta: facts("fake", madeUpEpoch), Vsn: []byte{1, 5, 5, 1, 1, 1},
 	})
-	many := compound(slices.Repeat([][]byte{one}, each)...)
+	many := gossiptest.Join(slices.Repeat([][]byte{one}, each)...)
 	names := make([]int, 0, each) // where they are in it
 	for at := 0; ; {
 		next := bytes.Index(many[at:], []byte(madeUp(0)))
@@ -127,12 +129,12 @@ func (l *liar) crowdOfHosts(n, heard int) func(int) []byte {
 			for j := range 30 {
 				told = append(told, digest(hostKey(madeUp((i/50*30+j)%heard)), madeUpEpoch, uint32(1+i/50), 100, 1024))
 			}
-			return l.packet(1, batch(told...))
+			return l.Packet(1, batch(told...))
 		}
 		for j, at := range names {
 			copy(many[at:], madeUp((i*each+j)%n))
 		}
-		return l.packet(1, many)
+		return l.Packet(1, many)
 	}
 }
 
@@ -144,44 +146,44 @@ func (l *liar) lies(victim string) func(int) []byte {
 	delete(facts, "liar")
 	delete(facts, victim)
 	others := slices.Sorted(maps.Keys(facts))
-	bombs := [][]byte{bomb(kindUser, 39<<20), bomb(kindAlive, 39<<20), bomb(kindCompound, 39<<20)}
+	bombs := [][]byte{gossiptest.Bomb(gossiptest.User, 39<<20), gossiptest.Bomb(gossiptest.Alive, 39<<20), gossiptest.Bomb(gossiptest.Compound, 39<<20)}
 	return func(i int) []byte {
 		name := others[i/20%len(others)]
 		key, epoch, seq := hostKey(name), binary.BigEndian.Uint32(facts[name][1:5]), uint32(i)
 		switch i % 20 {
 		case 0: // another's identity, numbered ahead: it is empty, take it
-			return l.packet(1, batch(digest(key, epoch, seq+50, 10, 100)))
+			return l.Packet(1, batch(digest(key, epoch, seq+50, 10, 100)))
 		case 1: // from the future
-			return l.packet(1, batch(digest(key, epoch, math.MaxUint32, 10, 100)))
+			return l.Packet(1, batch(digest(key, epoch, math.MaxUint32, 10, 100)))
 		case 2: // huge, and what would be negative
-			return l.packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint32, math.MaxUint32)))
+			return l.Packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint32, math.MaxUint32)))
 		case 3:
-			return l.packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint64, math.MaxUint64)))
+			return l.Packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint64, math.MaxUint64)))
 		case 4: // not a number there is
-			return l.packet(1, batch(append(digest(hostKey("liar"), 1, seq+1, 1, 1)[:30:30], 0xff, 0xff, 0xff, 0xff, 0xff)))
+			return l.Packet(1, batch(append(digest(hostKey("liar"), 1, seq+1, 1, 1)[:30:30], 0xff, 0xff, 0xff, 0xff, 0xff)))
 		case 5: // another's name at the liar's address
-			return l.packet(1, encode(kindAlive, alive{
+			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, alive{
 				Incarnation: uint32(i), Node: name, Addr: net.ParseIP(l.from).To4(), Port: 9, Meta: facts[name], Vsn: []byte{1, 5, 5, 1, 1, 1},
 			}))
 		case 6: // it is dead
 			if i%2000 != 6 {
-				return l.packet(1, encode(kindSuspect, accusation{1, name, "liar"}))
+				return l.Packet(1, gossiptest.Encode(gossiptest.Suspect, accusation{1, name, "liar"}))
 			}
-			return l.packet(1, encode(kindDead, accusation{uint32(i), name, "liar"}))
+			return l.Packet(1, gossiptest.Encode(gossiptest.Dead, accusation{uint32(i), name, "liar"}))
 		case 7, 8, 9: // what explodes
-			return l.packet(1, bombs[i%len(bombs)])
+			return l.Packet(1, bombs[i%len(bombs)])
 		case 10:
-			return l.packet(1, nil)
+			return l.Packet(1, nil)
 		case 11: // a padding longer than the message
-			return l.packet(0, append(make([]byte, 31), 255))
+			return l.Packet(0, append(make([]byte, 31), 255))
 		case 12:
-			return l.packet(1, compound(compound(compound([]byte{kindUser, 1, 1}))))
+			return l.Packet(1, gossiptest.Join(gossiptest.Join(gossiptest.Join([]byte{gossiptest.User, 1, 1}))))
 		case 13:
-			return l.packet(1, append([]byte{kindUser, 1, 1}, make([]byte, 60<<10)...))
+			return l.Packet(1, append([]byte{gossiptest.User, 1, 1}, make([]byte, 60<<10)...))
 		case 14: // facts that are none
-			return l.packet(1, encode(kindAlive, alive{Incarnation: 9, Node: "x", Addr: []byte{1}, Meta: []byte{0xff}, Vsn: []byte{1, 5, 5, 1, 1, 1}}))
+			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, alive{Incarnation: 9, Node: "x", Addr: []byte{1}, Meta: []byte{0xff}, Vsn: []byte{1, 5, 5, 1, 1, 1}}))
 		default:
-			return l.packet(1, []byte{byte(i), byte(i >> 8)})
+			return l.Packet(1, []byte{byte(i), byte(i >> 8)})
 		}
 	}
 }
@@ -205,13 +207,13 @@ func (l *liar) say(i int, c net.Conn) error {
 	case 0:
 		message = nil
 	case 1:
-		message = encode(kindPushPull, pushPull{Nodes: 1 << 20, Join: true})
+		message = gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 1 << 20, Join: true})
 	case 2:
-		message = bomb(kindPushPull, 39<<20)
+		message = gossiptest.Bomb(gossiptest.PushPull, 39<<20)
 	default:
-		message = encode(kindPushPull, pushPull{Nodes: 0, UserStateLen: 19 << 20})
+		message = gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 0, UserStateLen: 19 << 20})
 	}
-	_, err := c.Write(l.stream(message))
+	_, err := c.Write(l.Stream(message))
 	return err
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/gossip/gossiptest"
 )
 
 // stranger attacks from an address of its own, without key and certificate.
@@ -58,7 +60,7 @@ func (s stranger) flood(ctx context.Context, to string, perMillisecond int, next
 func garbage(label string) func(int) []byte {
 	noise := make([]byte, 60<<10)
 	_, _ = rand.Read(noise)
-	labelled := append(append([]byte{kindLabel, byte(len(label))}, label...), append([]byte{1}, noise[:59<<10]...)...)
+	labelled := append(append([]byte{gossiptest.Label, byte(len(label))}, label...), append([]byte{1}, noise[:59<<10]...)...)
 	return func(i int) []byte {
 		switch {
 		case i%200 == 0:
@@ -121,8 +123,8 @@ func (c countedConn) Write(b []byte) (int, error) {
 
 // sayGossip begins an exchange of 20 MiB, and other things, and ends none.
 func sayGossip(label string) func(int, net.Conn) error {
-	head := append([]byte{kindLabel, byte(len(label))}, label...)
-	announced := binary.BigEndian.AppendUint32(append(head, kindEncrypt), 19<<20)
+	head := append([]byte{gossiptest.Label, byte(len(label))}, label...)
+	announced := binary.BigEndian.AppendUint32(append(head, gossiptest.Encrypt), 19<<20)
 	some := make([]byte, 256<<10)
 	return func(i int, c net.Conn) error {
 		switch i % 4 {
