@@ -30,6 +30,9 @@ import (
 // the condition [root], and the files gossip.key and world.json, the simulated world of package stage.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
+	if raceDetector {
+		t.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -race") // the programs are processes of their own
+	}
 	if _, _, err := stage.Build(t.Context(), bin); err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +49,12 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(scripts) < 20 {
 		t.Fatalf("%q, %v", scripts, err)
 	}
+	scripts = append(scripts, documentsScript(t))
+	if raceDetector {
+		scripts = underRace
+	}
 	testscript.Run(t, testscript.Params{
-		Files: append(scripts, documentsScript(t)),
+		Files: scripts,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "world.json"), stage.World, 0o600); err != nil {
@@ -68,6 +75,10 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 	})
 }
+
+// underRace are the scripts in which most happens at once in a daemon. All of
+// them with the race detector take five minutes.
+var underRace = []string{"script/cancel.txtar", "script/drain.txtar", "script/relief.txtar", "script/reload.txtar"}
 
 // ports finds free ports. They are free again when it returns; who takes them
 // in between makes the script fail, loudly.

@@ -1,4 +1,6 @@
-//go:build !lab
+//go:build !lab && !race
+
+// Everything here is a process of its own, built without the race detector.
 
 package alerts_test
 

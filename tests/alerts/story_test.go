@@ -1,3 +1,5 @@
+//go:build lab || !race
+
 package alerts_test
 
 import (
