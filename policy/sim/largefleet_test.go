@@ -7,12 +7,12 @@ import (
 	"github.com/virtbalance/virtbalance/policy/sim"
 )
 
-// The tiny version of "vbsim day": a fleet large enough for all CPUs, and the
+// The tiny version of "vbsim day": a fleet large enough for two workers, and the
 // same figures whatever their number.
 func TestLargeFleetRepeatsOnAnyNumberOfCPUs(t *testing.T) {
 	run := func(cpus int) sim.Figures {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cpus))
-		w := sim.NewLargeFleet(1000, 3, 1)
+		w := sim.NewLargeFleet(500, 3, 1)
 		for i := range w.VMs {
 			w.VMs[i].Trace.Use = w.VMs[i].Trace.Use[:2] // ten minutes
 		}
