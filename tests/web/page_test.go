@@ -32,7 +32,7 @@ func TestPageOfThreeHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	daemons, err := stage.OnSim(dir, binary, stage.Settings{World: world, Over: 6, Window: 8, Settle: 60 * time.Second})
+	daemons, err := stage.OnSim(dir, binary, stage.Settings{World: world, Over: 6, Window: 8, Settle: 60 * time.Second, Policy: "audit_soon = \"8s\"\n"})
 	if err != nil {
 		t.Fatal(err)
 	}

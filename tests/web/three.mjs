@@ -84,6 +84,8 @@ await run(async (browser) => {
   await page.waitForFunction((d) => [...document.querySelectorAll(".host")].find((h) => h.querySelector(".label").textContent === "h3")?.textContent.includes(d), domain);
   check(true, `${domain} is shown on h3 then`);
   await page.waitForFunction(() => document.querySelector("#timeline .move"));
+  await page.waitForFunction(() => /^\d+ s later: improved; the busier host is \d+ points below what it would have been at\.$/.test(document.querySelector("#log .entry.succeeded .found").textContent), undefined, { timeout: 60_000 });
+  check(true, "what an audit has found is told");
   await page.locator("#log details summary").first().click();
   check((await page.locator("#log details[open] table").first().textContent()).includes("the domain holds a device of this host"), "why not the others stands in a table");
   await page.waitForFunction(() => document.querySelector("h1.calm"), undefined, { timeout: 60_000 });

@@ -18,7 +18,20 @@ export function drawLog(box, entries, { movesOnly, reasons, open }) {
   keyed(list, shown, (e) => e.key, (e) => e.kind === "move" ? moveRow(e, reasons, open) : decisionRow(e, open), (row, e) => {
     set(row, { class: e.kind === "move" ? `entry ended ${e.result}` : e.decision.move ? "entry" : "entry quiet" });
     text(row.querySelector("time"), clock(e.at));
+    if (e.kind === "move") text(row.querySelector(".found"), found(e.operation, reasons)); // which comes long after the row
   });
+}
+
+const effects = { improved: "improved", no_gain: "no gain", worse: "worse" };
+
+// found is what audits have found that the move did, with what they went by.
+export function found(o, reasons) {
+  return [o.audits?.soon, o.audits?.late].filter(Boolean).map((a) => {
+    const after = `${lasting((new Date(a.at) - new Date(o.ended)) / 1000)} later:`;
+    if (!(a.effect in effects)) return `${after} what it did is not known, because ${reasons[a.reason] ?? a.reason ?? "too little was seen"}.`;
+    const gain = a.gain ?? 0;
+    return `${after} ${effects[a.effect]}; the busier host is ${plural(Math.round(Math.abs(gain) * 100), "point")} ${gain < 0 ? "above" : "below"} what it would have been at.`;
+  }).join(" ");
 }
 
 const time = (at) => el("time", { dateTime: at.toISOString() }, clock(at));
@@ -33,6 +46,7 @@ function moveRow(e, reasons, open) {
     el("p", {}, el("b", { class: "sign", "aria-hidden": "true" }, ok ? "→" : "✕"), " ", ok ? "Moved " : `Move ${e.result}: `, name, ` from ${e.from} to ${e.to}`,
       ok ? ` in ${lasting(o.duration_seconds ?? 0)}` : ""),
     el("p", { class: "because" }, `${sentence(why)} Predicted: ${e.from} ${percent(o.move.from_before)} → ${percent(o.move.from_after)}, ${e.to} ${percent(o.move.to_before)} → ${percent(o.move.to_after)}, in ${lasting(o.move.duration_ns / 1e9)}.${o.downtime_seconds ? ` The guest stood still for ${Math.round(o.downtime_seconds * 1000)} ms.` : ""}`),
+    el("p", { class: "found" }),
   ));
 }
 
