@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -147,7 +149,7 @@ func (c *Client) Move(ctx context.Context, o MoveOrder) (op Operation, err error
 	if err != nil {
 		return op, err
 	}
-	return op, c.send(ctx, http.MethodPost, "/v1/move", bytes.NewReader(body), &op)
+	return op, c.send(ctx, http.MethodPost, "/v1/move", body, &op)
 }
 
 // Cancel has an open operation of the host given up.
@@ -164,10 +166,44 @@ func (c *Client) order(ctx context.Context, set bool, on, off string) error {
 
 // do asks one question. Errors say what to do next.
 func (c *Client) do(ctx context.Context, method, path string, v any) error {
-	return c.send(ctx, method, path, http.NoBody, v)
+	return c.send(ctx, method, path, nil, v)
 }
 
-func (c *Client) send(ctx context.Context, method, path string, content io.Reader, v any) error {
+const (
+	// busyPause is how long a daemon that has too many requests is left alone, up
+	// to half as much again, and busyFor how long it may have too many.
+	busyPause = 200 * time.Millisecond
+	busyFor   = 10 * time.Second
+)
+
+// errHungUp: the daemon has too many connections, or was just stopped.
+var errHungUp = errors.New("the daemon closed the connection and did not answer; try again, or ask virtbalance history what became of an order")
+
+// send asks, and asks again while the daemon has too many requests, which it
+// turns away unread. With too many connections it just closes them, and nobody
+// knows what it has read: then only questions are asked again.
+func (c *Client) send(ctx context.Context, method, path string, content []byte, v any) error {
+	var busy error
+	for began := time.Now(); ; {
+		err := c.sendOnce(ctx, method, path, content, v)
+		if busy != nil && ctx.Err() != nil {
+			return busy // why there is no answer
+		}
+		var told *Error
+		again := errors.As(err, &told) && told.Status == http.StatusTooManyRequests || errors.Is(err, errHungUp) && method == http.MethodGet
+		if !again || time.Since(began) > busyFor {
+			return err
+		}
+		busy = err
+		select {
+		case <-time.After(busyPause + rand.N(busyPause/2)):
+		case <-ctx.Done():
+			return busy
+		}
+	}
+}
+
+func (c *Client) sendOnce(ctx context.Context, method, path string, content []byte, v any) error {
 	if c.host != "" {
 		separator := "?"
 		if strings.Contains(path, "?") {
@@ -175,7 +211,7 @@ func (c *Client) send(ctx context.Context, method, path string, content io.Reade
 		}
 		path += separator + "host=" + url.QueryEscape(c.host)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, content)
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, bytes.NewReader(content))
 	if err != nil {
 		return err
 	}
@@ -185,6 +221,8 @@ func (c *Client) send(ctx context.Context, method, path string, content io.Reade
 		return fmt.Errorf("%w at %s: is virtbalanced running on this host? (systemctl status virtbalanced)", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied: run as root or as a member of the socket's group", c.socket)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%s: %w", c.socket, errHungUp)
 	case err != nil:
 		return err
 	}

@@ -143,6 +143,33 @@ func ReasonOf(err error) policy.Reason {
 	return policy.Unreachable
 }
 
+// askPatiently asks for what a person waits for: a host that is asked more than it
+// bears has not looked at the question, and is asked again.
+func askPatiently[Reply message](ctx context.Context, c *Client, e policy.Endpoint, target policy.HostID, path string, question message) (Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	for {
+		reply, err := ask[Reply](ctx, c, e, target, path, question)
+		var told *Error
+		busy := errors.As(err, &told) && (told.Code == RefusedRequests.String() || told.Code == RefusedRequestsTotal.String())
+		if !busy || !wait(ctx, 250*time.Millisecond) {
+			return reply, err
+		}
+	}
+}
+
+// wait is false if ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
 // ask puts one question to one host and reads the answer.
 func ask[Reply message](ctx context.Context, c *Client, e policy.Endpoint, target policy.HostID, path string, question message) (Reply, error) {
 	var none Reply

@@ -2,9 +2,7 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
@@ -21,34 +19,13 @@ type preflightReply struct {
 }
 
 // Preflight asks a host whether it could run a domain of this host, whatever room it
-// has now: policy.OK, or the reason with the detail for people. A host that is
-// asked more than it bears is asked again until ctx ends.
+// has now: policy.OK, or the reason with the detail for people.
 func (c *Client) Preflight(ctx context.Context, e policy.Endpoint, target policy.HostID, d hypervisor.Description) (policy.Reason, string, error) {
-	for {
-		reply, err := ask[preflightReply](ctx, c, e, target, pathPreflight, preflightRequest{d})
-		var told *Error
-		switch {
-		case err == nil:
-			return reply.Reason, reply.Detail, nil
-		case errors.As(err, &told) && (told.Code == RefusedRequests.String() || told.Code == RefusedRequestsTotal.String()):
-			if wait(ctx, 250*time.Millisecond) {
-				continue
-			}
-		}
+	reply, err := askPatiently[preflightReply](ctx, c, e, target, pathPreflight, preflightRequest{d})
+	if err != nil {
 		return ReasonOf(err), "", fmt.Errorf("pre-flight of %s on %s: %w", d.Domain, target, err)
 	}
-}
-
-// wait is false if ctx ends before.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return reply.Reason, reply.Detail, nil
 }
 
 // Validate checks the form and the bounds of every field.

@@ -50,7 +50,7 @@ func (r RelayReply) Validate() error { return between("status", r.Status, 200, 5
 // Relay has another host's daemon answer a request to its API. The texts in the
 // answer are made fit for a terminal.
 func (c *Client) Relay(ctx context.Context, e policy.Endpoint, target policy.HostID, r RelayRequest) (RelayReply, error) {
-	reply, err := ask[RelayReply](ctx, c, e, target, pathRelay, r)
+	reply, err := askPatiently[RelayReply](ctx, c, e, target, pathRelay, r)
 	if err == nil {
 		reply.Body, err = clean(reply.Body)
 	}

@@ -45,7 +45,7 @@ const explainHostsMax = 4096
 
 // Report asks a host for what it shows its own operator.
 func (c *Client) Report(ctx context.Context, e policy.Endpoint, target policy.HostID, r ReportRequest) (api.Report, error) {
-	reply, err := ask[ReportReply](ctx, c, e, target, pathReport, r)
+	reply, err := askPatiently[ReportReply](ctx, c, e, target, pathReport, r)
 	if err == nil {
 		err = same("report.host.id", reply.Report.Host.ID, "the host asked", target)
 	}
@@ -57,7 +57,7 @@ func (c *Client) Report(ctx context.Context, e policy.Endpoint, target policy.Ho
 
 // Explain asks a host why one of its domains would or would not move.
 func (c *Client) Explain(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (api.Explanation, error) {
-	reply, err := ask[explainReply](ctx, c, e, target, pathExplain, explainRequest{id})
+	reply, err := askPatiently[explainReply](ctx, c, e, target, pathExplain, explainRequest{id})
 	if err == nil {
 		err = same("explanation.domain.id", reply.Explanation.Domain.ID, "the domain asked for", id)
 	}

@@ -1,10 +1,12 @@
 package peer_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/peer"
@@ -109,9 +111,11 @@ func TestReportsHaveTheirOwnAllowance(t *testing.T) {
 	limits.Reports = peer.Allowance{AtOnce: 4, PerSecond: 0.001, Burst: 2}
 	_, endpoint := serve(t, peer.ServerOptions{Insecure: true, Limits: limits})
 	c := client(t, peer.ClientOptions{Insecure: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // a client asks again until then
+	defer cancel()
 	var refused *peer.Error
 	for i := range 3 {
-		_, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{})
+		_, err := c.Report(ctx, endpoint, hostB, peer.ReportRequest{})
 		if over := errors.As(err, &refused) && refused.Code == peer.RefusedRequests.String(); over != (i == 2) {
 			t.Fatalf("report %d: %v", i+1, err)
 		}
@@ -119,5 +123,22 @@ func TestReportsHaveTheirOwnAllowance(t *testing.T) {
 	reply, err := c.Reserve(t.Context(), endpoint, reservation())
 	if err != nil || reply.Reason != policy.OK {
 		t.Errorf("reserve: %v, %v", reply.Reason, err)
+	}
+}
+
+// What a person asks is answered in the end, however fast he types.
+func TestQuestionsWaitForTheirTurn(t *testing.T) {
+	limits := peer.DefaultLimits()
+	limits.Reports = peer.Allowance{AtOnce: 4, PerSecond: 5, Burst: 1}
+	s, endpoint := serve(t, peer.ServerOptions{Insecure: true, Limits: limits})
+	c := client(t, peer.ClientOptions{Insecure: true})
+	for range 3 {
+		_, err := c.Report(t.Context(), endpoint, hostB, peer.ReportRequest{})
+		must(t, err)
+		_, err = c.Explain(t.Context(), endpoint, hostB, domain)
+		must(t, err)
+	}
+	if s.Refused(peer.RefusedRequests) == 0 {
+		t.Error("nothing was refused: the test shows nothing")
 	}
 }
