@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,46 +55,70 @@ func underWay(fleet api.FleetReport) bool {
 }
 
 // explainAmong has a domain explained by the host that reports it; where two do,
-// because it has moved between their reports, by the one that runs it still. A
-// host that was too slow to report may have the time for this question.
+// because it has moved between their reports, by the one that runs it still. Only
+// where none reports it, those are asked that have done so before: a host that was
+// too slow for a report may have the time for this question.
 func (b *Balancer) explainAmong(ctx context.Context, fleet api.FleetReport, domain string) (api.Explanation, error) {
-	var found, older []api.HostReport
-	var id policy.DomainID
+	var reporting, before []found
 	var silent []string
 	for _, h := range fleet.Hosts {
-		if h.Silent != "" {
-			silent = append(silent, h.Name)
-		}
-		if h.Report == nil {
+		if h.Silent == "" {
+			reporting = append(reporting, find(h, domain)...)
 			continue
 		}
-		for _, d := range h.Report.Domains {
-			switch {
-			case d.Name != domain && string(d.ID) != domain:
-			case id != "" && id != d.ID:
-				return api.Explanation{}, fmt.Errorf("%s and %s each run a domain %q; name it by its UUID", append(found, older...)[0].Name, h.Name, domain)
-			case h.Silent != "":
-				older, id = append(older, h), d.ID
-			default:
-				found, id = append(found, h), d.ID
-			}
-		}
+		silent = append(silent, h.Name)
+		before = append(before, find(h, domain)...)
 	}
-	var err error
-	for _, h := range append(found, older...) {
-		var e api.Explanation
-		if e, err = b.explainOn(ctx, h, id); err == nil {
-			return e, nil
-		}
+	e, err := b.explainAny(ctx, domain, reporting)
+	if len(reporting) == 0 {
+		e, err = b.explainAny(ctx, domain, before)
 	}
 	switch {
-	case len(found) > 0:
-		return api.Explanation{}, err
+	case err == nil || len(reporting) > 0:
+		return e, err
 	case len(silent) > 0:
-		return api.Explanation{}, fmt.Errorf("no host that answers runs a domain %q; there is no answer from %s", domain, strings.Join(silent, ", "))
+		return e, fmt.Errorf("no host that answers runs a domain %q; there is no answer from %s", domain, strings.Join(silent, ", "))
 	default:
-		return api.Explanation{}, fmt.Errorf("no host runs a domain %q; virtbalance vms lists them", domain)
+		return e, fmt.Errorf("no host runs a domain %q; virtbalance vms lists them", domain)
 	}
+}
+
+// found is a domain on a host that has reported it.
+type found struct {
+	host api.HostReport
+	id   policy.DomainID
+}
+
+// find looks for a domain, by name or UUID, in a host's report.
+func find(h api.HostReport, domain string) []found {
+	if h.Report == nil {
+		return nil
+	}
+	var all []found
+	for _, d := range h.Report.Domains {
+		if d.Name == domain || string(d.ID) == domain {
+			all = append(all, found{h, d.ID})
+		}
+	}
+	return all
+}
+
+var errNotFound = errors.New("not found")
+
+// explainAny has one domain explained by the first host that does.
+func (b *Balancer) explainAny(ctx context.Context, domain string, at []found) (e api.Explanation, err error) {
+	for _, f := range at {
+		if f.id != at[0].id {
+			return e, fmt.Errorf("%s and %s each run a domain %q; name it by its UUID", at[0].host.Name, f.host.Name, domain)
+		}
+	}
+	err = errNotFound
+	for _, f := range at {
+		if e, err = b.explainOn(ctx, f.host, f.id); err == nil {
+			break
+		}
+	}
+	return e, err
 }
 
 // explainOn has a host explain one of its domains.
