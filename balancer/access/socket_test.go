@@ -9,15 +9,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/virtbalance/virtbalance/balancer/access/accesstest"
 	"github.com/virtbalance/virtbalance/balancer/gate"
 )
 
@@ -35,45 +32,8 @@ func groups() Groups {
 	return Groups{Readers: &r, Changers: &c, ReadersName: "readers", ChangersName: "changers", Owner: ownerUID}
 }
 
-// who is a process, or a thread that passes for one.
-type who struct {
-	uid, gid uint32
-	groups   []uint32
-}
-
-// dialAs connects as somebody else: on a thread of its own, which then ends. The
-// kernel notes the credentials of the thread.
-func dialAs(t *testing.T, w who, path string) (net.Conn, error) {
-	t.Helper()
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		none := uint32(0)
-		list := uintptr(unsafe.Pointer(&none))
-		if len(w.groups) > 0 {
-			list = uintptr(unsafe.Pointer(&w.groups[0]))
-		}
-		for _, call := range [][4]uintptr{
-			{unix.SYS_SETGROUPS, uintptr(len(w.groups)), list, 0},
-			{unix.SYS_SETRESGID, uintptr(w.gid), uintptr(w.gid), uintptr(w.gid)},
-			{unix.SYS_SETRESUID, uintptr(w.uid), uintptr(w.uid), uintptr(w.uid)},
-		} {
-			// Raw, so that the other threads stay who they are.
-			if _, _, errno := unix.RawSyscall(call[0], call[1], call[2], call[3]); errno != 0 {
-				done <- result{nil, errno}
-				return
-			}
-		}
-		conn, err := net.Dial("unix", path)
-		done <- result{conn, err}
-	}()
-	r := <-done
-	return r.conn, r.err
-}
+// who tries to use the socket.
+type who = accesstest.User
 
 // serve serves a handler that lets everything through, and returns its socket.
 func serve(t *testing.T, o SocketOptions) string {
@@ -144,20 +104,20 @@ func TestWhoMayDoWhat(t *testing.T) {
 		read, change int
 		says         string
 	}{
-		{"root", who{uid: 0}, 200, 200, ""},
-		{"the daemon's user", who{uid: ownerUID, gid: others}, 200, 200, ""},
-		{"a reader", who{uid: strangerUID, gid: readers}, 200, 403, "uid 61002 may look, not change anything: that is for root and the group changers (api.change_group)"},
-		{"a reader by a supplementary group", who{uid: strangerUID, gid: others, groups: []uint32{1, readers}}, 200, 403, "may look"},
-		{"a changer", who{uid: strangerUID, gid: changers}, 200, 200, ""},
-		{"a changer by a supplementary group", who{uid: strangerUID, gid: others, groups: []uint32{1, 2, changers}}, 200, 200, ""},
-		{"somebody in many groups", who{uid: strangerUID, gid: others, groups: append(many(1000), changers)}, 200, 200, ""},
-		{"a stranger", who{uid: strangerUID, gid: others}, 403, 403, "uid 61002 may not use this socket: that is for root and the group changers (api.change_group)"},
-		{"a user with the group's number", who{uid: changers, gid: others}, 403, 403, "may not use this socket"},
-		{"root's group alone", who{uid: strangerUID, gid: 0}, 403, 403, "may not use this socket"},
+		{"root", who{UID: 0}, 200, 200, ""},
+		{"the daemon's user", who{UID: ownerUID, GID: others}, 200, 200, ""},
+		{"a reader", who{UID: strangerUID, GID: readers}, 200, 403, "uid 61002 may look, not change anything: that is for root and the group changers (api.change_group)"},
+		{"a reader by a supplementary group", who{UID: strangerUID, GID: others, Groups: []uint32{1, readers}}, 200, 403, "may look"},
+		{"a changer", who{UID: strangerUID, GID: changers}, 200, 200, ""},
+		{"a changer by a supplementary group", who{UID: strangerUID, GID: others, Groups: []uint32{1, 2, changers}}, 200, 200, ""},
+		{"somebody in many groups", who{UID: strangerUID, GID: others, Groups: append(many(1000), changers)}, 200, 200, ""},
+		{"a stranger", who{UID: strangerUID, GID: others}, 403, 403, "uid 61002 may not use this socket: that is for root and the group changers (api.change_group)"},
+		{"a user with the group's number", who{UID: changers, GID: others}, 403, 403, "may not use this socket"},
+		{"root's group alone", who{UID: strangerUID, GID: 0}, 403, 403, "may not use this socket"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for method, want := range map[string]int{http.MethodGet: tt.read, http.MethodHead: tt.read, http.MethodPost: tt.change, http.MethodDelete: tt.change} {
-				conn, err := dialAs(t, tt.who, path)
+				conn, err := accesstest.Dial(tt.who, path)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -188,16 +148,16 @@ func TestNoGroups(t *testing.T) {
 		who  who
 		want int
 	}{
-		{who{uid: 0}, 200},
-		{who{uid: ownerUID}, 200},
-		{who{uid: strangerUID, gid: 0, groups: []uint32{0}}, 403},
+		{who{UID: 0}, 200},
+		{who{UID: ownerUID}, 200},
+		{who{UID: strangerUID, GID: 0, Groups: []uint32{0}}, 403},
 	} {
-		conn, err := dialAs(t, tt.who, path)
+		conn, err := accesstest.Dial(tt.who, path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if code, text := ask(t, conn, http.MethodGet, http.NoBody); code != tt.want {
-			t.Errorf("uid %d: %d %s, want %d", tt.who.uid, code, text, tt.want)
+			t.Errorf("uid %d: %d %s, want %d", tt.who.UID, code, text, tt.want)
 		}
 	}
 }
@@ -216,9 +176,9 @@ func TestOneUserCannotLockOutOthers(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusOK)
 	})})
-	flooder, other := who{uid: strangerUID, gid: changers}, who{uid: ownerUID, gid: others}
+	flooder, other := who{UID: strangerUID, GID: changers}, who{UID: ownerUID, GID: others}
 	dial := func(w who) net.Conn {
-		conn, err := dialAs(t, w, path)
+		conn, err := accesstest.Dial(w, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +227,7 @@ func TestBodiesAreBounded(t *testing.T) {
 		"undeclared": io.LimitReader(endless{}, 1<<30),
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := dialAs(t, who{uid: 0}, path)
+			conn, err := accesstest.Dial(who{UID: 0}, path)
 			if err != nil {
 				t.Fatal(err)
 			}

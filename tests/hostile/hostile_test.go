@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/virtbalance/virtbalance/balancer/access"
+	"github.com/virtbalance/virtbalance/balancer/access/accesstest"
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/balancer/gossip/gossiptest"
 	"github.com/virtbalance/virtbalance/hypervisor/fake"
@@ -437,7 +437,9 @@ func (f *fleet) attack(ctx context.Context, d *stage.Daemon) (sent *atomic.Int64
 	all.Go(func() { b.crowd(ctx, "tcp", d.Metrics, nil, sayHTTP("/metrics", "/readyz")) })
 	if os.Geteuid() == 0 {
 		all.Go(func() {
-			a.crowd(ctx, "unix", "", func() (net.Conn, error) { return dialAsNobody(d.Client.Socket()) }, sayHTTP("/v1/status", "/v1/pause"))
+			a.crowd(ctx, "unix", "", func() (net.Conn, error) {
+				return accesstest.Dial(accesstest.User{UID: 65534, GID: 65534}, d.Client.Socket())
+			}, sayHTTP("/v1/status", "/v1/pause"))
 		})
 	} else {
 		f.Log("not root: the socket is not attacked, for who attacks it would be who asks for the status")
@@ -448,32 +450,4 @@ func (f *fleet) attack(ctx context.Context, d *stage.Daemon) (sent *atomic.Int64
 			f.Error(err)
 		}
 	}
-}
-
-// dialAsNobody connects as another user: on a thread of its own, which then ends.
-func dialAsNobody(path string) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan result, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		const nobody = 65534
-		for _, call := range [][4]uintptr{
-			{unix.SYS_SETGROUPS, 0, 0, 0},
-			{unix.SYS_SETRESGID, nobody, nobody, nobody},
-			{unix.SYS_SETRESUID, nobody, nobody, nobody},
-		} {
-			// Raw, so that the other threads stay who they are.
-			if _, _, errno := unix.RawSyscall(call[0], call[1], call[2], call[3]); errno != 0 {
-				done <- result{nil, errno}
-				return
-			}
-		}
-		conn, err := net.Dial("unix", path)
-		done <- result{conn, err}
-	}()
-	r := <-done
-	return r.conn, r.err
 }
