@@ -62,7 +62,7 @@ func logFiles(t testing.TB, l *lab.Lab) {
 		}
 		files = append(files, found...)
 	}
-	const most = 4000
+	const most = 1500
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil || len(b) == 0 {
