@@ -136,15 +136,12 @@ func documentsScript(t *testing.T) string {
 			continue
 		}
 		ours++
-		if strings.HasPrefix(c.line, "virtbalance move ") {
-			// Other hosts hear only with the next gossip that a drain has ended.
-			fmt.Fprintf(&script, "retry 30 %s --dry-run\n", strings.TrimSuffix(c.line, " --dry-run"))
-		}
 		if strings.HasPrefix(c.line, "virtbalance explain ") {
 			// So with the reports of what they run, which are some seconds old.
 			fmt.Fprintf(&script, "retry 30 %s\n", here(ours, c.line))
 		}
 		fmt.Fprintf(&script, "# %s\ndocumented %d %s\n", c.where, otherCodes[c.line], here(ours, c.line))
+		script.WriteString(heard(c.line))
 	}
 	if ours < 60 {
 		t.Errorf("only %d commands were found in the documents", ours)
@@ -158,6 +155,25 @@ func documentsScript(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// heard waits until every host has heard of what a command has changed of a host:
+// that comes with the gossip, in seconds, and the next command in milliseconds.
+func heard(line string) string {
+	everywhere := func(lines, hosts string) string {
+		return fmt.Sprintf("retry 30 sh -c 'for i in 1 2 3 4 5; do virtbalance --socket node$i.sock hosts %s | grep ^node | grep -E%s \"draining|cordoned\" && exit 1; done; true'\n", hosts, lines)
+	}
+	words := strings.Fields(line)
+	if len(words) < 3 || words[0] != "virtbalance" || slices.Contains(words, "--dry-run") {
+		return ""
+	}
+	switch words[1] {
+	case "drain", "cordon":
+		return everywhere("v", strings.Trim(words[2], "'"))
+	case "undrain", "uncordon":
+		return everywhere("", "")
+	}
+	return ""
 }
 
 // here puts this fleet into a command line, the n-th: its files, its names. Each

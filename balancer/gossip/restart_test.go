@@ -143,6 +143,7 @@ func TestKnownHostsSurviveARestart(t *testing.T) {
 		f.grow(2)
 		third := f.start(3, keep)
 		f.within(soon, "3 together", f.whole(3))
+		f.within(soon, "the third has had an answer of both others", func() bool { return third.Known() == 3 })
 		f.remove(third)
 		third.stop()
 		<-third.done
