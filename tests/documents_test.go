@@ -161,7 +161,7 @@ func documentsScript(t *testing.T) string {
 // that comes with the gossip, in seconds, and the next command in milliseconds.
 func heard(line string) string {
 	everywhere := func(lines, hosts string) string {
-		return fmt.Sprintf("retry 30 sh -c 'for i in 1 2 3 4 5; do virtbalance --socket node$i.sock hosts %s | grep ^node | grep -E%s \"draining|cordoned\" && exit 1; done; true'\n", hosts, lines)
+		return fmt.Sprintf("retry 30 sh -c 'for i in 1 2 3 4 5; do virtbalance --socket node$i.sock hosts %s >heard.txt && grep -q ^node heard.txt || exit 1; grep ^node heard.txt | grep -E%s \"draining|cordoned\" && exit 1; done; true'\n", hosts, lines)
 	}
 	words := strings.Fields(line)
 	if len(words) < 3 || words[0] != "virtbalance" || slices.Contains(words, "--dry-run") {

@@ -186,8 +186,8 @@ func (c *Client) send(ctx context.Context, method, path string, content []byte, 
 	var busy error
 	for began := time.Now(); ; {
 		err := c.sendOnce(ctx, method, path, content, v)
-		if busy != nil && ctx.Err() != nil {
-			return busy // why there is no answer
+		if err != nil && busy != nil && ctx.Err() != nil {
+			return fmt.Errorf("%w; before that: %w", err, busy)
 		}
 		var told *Error
 		again := errors.As(err, &told) && told.Status == http.StatusTooManyRequests || errors.Is(err, errHungUp) && method == http.MethodGet

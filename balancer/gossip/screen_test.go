@@ -12,11 +12,11 @@ import (
 )
 
 // A forger has the key and seals what memberlist does not bear, or only just.
-// The host goes on and hears the next true message, by packet and by stream.
+// The host counts it as garbage, goes on, and hears the next true message.
 func TestForgedMessages(t *testing.T) {
 	seal, sealStream := forger(t).Packet, forger(t).Stream
 	nested := gossiptest.Join(gossiptest.Join(hello, hello), hello)
-	tooMany := gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 1 << 30})
+	tooMany := gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: 1 << 30})
 	for _, c := range []struct {
 		name   string
 		packet []byte // sealed
@@ -37,12 +37,17 @@ func TestForgedMessages(t *testing.T) {
 				f := newFleet(t)
 				f.grow(1)
 				v := newVictim(f)
+				garbage := func() uint64 { return f.rejected(gossip.CauseGarbage) }
 				if c.packet != nil {
+					before := garbage()
 					f.net.Inject(address(9), address(1), c.packet)
+					f.within(soon, "the host counts the packet", func() bool { return garbage() > before })
 					f.within(soon, "the host hears after the packet", v.hears())
 				}
 				if c.stream != nil {
+					before := garbage()
 					v.stream(c.stream)
+					f.within(soon, "the host counts the stream", func() bool { return garbage() > before })
 					f.within(soon, "the host hears after the stream", v.hears())
 				}
 				f.end()
@@ -59,10 +64,10 @@ func FuzzForgedPacket(f *testing.F) {
 		f.Add([]byte{kind})
 		f.Add(gossiptest.Join([]byte{kind}, []byte{kind, 0x80}))
 	}
-	f.Add(gossiptest.Encode(gossiptest.Alive, member{Incarnation: 1, Node: "a", Addr: []byte{10, 0, 0, 2}, Port: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}))
-	f.Add(gossiptest.Encode(gossiptest.Alive, member{Node: string(hostID(1)), Incarnation: 1 << 31, Vsn: []byte{1}}))
-	f.Add(gossiptest.Encode(gossiptest.Suspect, accusation{Incarnation: 1, Node: string(hostID(1)), From: "a"}))
-	f.Add(gossiptest.Encode(gossiptest.Dead, accusation{Incarnation: 1, Node: string(hostID(1)), From: string(hostID(1))}))
+	f.Add(gossiptest.Encode(gossiptest.Alive, gossiptest.Member{Incarnation: 1, Node: "a", Addr: []byte{10, 0, 0, 2}, Port: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}}))
+	f.Add(gossiptest.Encode(gossiptest.Alive, gossiptest.Member{Node: string(hostID(1)), Incarnation: 1 << 31, Vsn: []byte{1}}))
+	f.Add(gossiptest.Encode(gossiptest.Suspect, gossiptest.Accusation{Incarnation: 1, Node: string(hostID(1)), From: "a"}))
+	f.Add(gossiptest.Encode(gossiptest.Dead, gossiptest.Accusation{Incarnation: 1, Node: string(hostID(1)), From: string(hostID(1))}))
 	f.Add(gossiptest.Encode(0, map[string]any{"SeqNo": 1, "Node": string(hostID(1)), "SourceAddr": []byte{1}, "SourcePort": 1}))
 	f.Add(gossiptest.Encode(1, map[string]any{"SeqNo": 1, "Target": []byte{10, 0, 0, 1}, "Port": 1, "Nack": true}))
 	fleet := newFleet(f)
@@ -78,12 +83,12 @@ func FuzzForgedStream(f *testing.F) {
 	for _, kind := range []byte{0, gossiptest.PushPull, gossiptest.User, gossiptest.Compress, 13} {
 		f.Add([]byte{kind})
 	}
-	one := gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 1, UserStateLen: 1})
-	state := gossiptest.Encode(0, member{Incarnation: 1, Node: "a", Addr: []byte{10, 0, 0, 2}, Port: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}})[1:]
+	one := gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: 1, UserStateLen: 1})
+	state := gossiptest.Encode(0, gossiptest.Member{Incarnation: 1, Node: "a", Addr: []byte{10, 0, 0, 2}, Port: 1, Vsn: []byte{1, 5, 2, 0, 0, 0}})[1:]
 	f.Add(one)
 	f.Add(append(append(bytes.Clone(one), state...), 1))
-	f.Add(gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: -1, UserStateLen: -1}))
-	f.Add(gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 1 << 40, UserStateLen: 1 << 40}))
+	f.Add(gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: -1, UserStateLen: -1}))
+	f.Add(gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: 1 << 40, UserStateLen: 1 << 40}))
 	fleet := newFleet(f)
 	fleet.grow(1)
 	v := newVictim(fleet)
@@ -92,27 +97,6 @@ func FuzzForgedStream(f *testing.F) {
 		v.mustHear(t)
 	})
 }
-
-// Messages of memberlist v0.7.0 (net.go).
-type (
-	member struct {
-		Incarnation uint32
-		Node        string
-		Addr        []byte
-		Port        uint16
-		Meta        []byte
-		State       int
-		Vsn         []byte
-	}
-	accusation struct {
-		Incarnation uint32
-		Node, From  string
-	}
-	pushPull struct {
-		Nodes, UserStateLen int
-		Join                bool
-	}
-)
 
 // victim is host 1 of a fleet, which is told things from hosts 10 to 73: more
 // than one, so that streams are not refused for their number.

@@ -148,12 +148,19 @@ func ReasonOf(err error) policy.Reason {
 func askPatiently[Reply message](ctx context.Context, c *Client, e policy.Endpoint, target policy.HostID, path string, question message) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.options.Timeout)
 	defer cancel()
+	var busy error
 	for {
 		reply, err := ask[Reply](ctx, c, e, target, path, question)
+		if err != nil && busy != nil && ctx.Err() != nil {
+			return reply, fmt.Errorf("%w; before that: %w", err, busy)
+		}
 		var told *Error
-		busy := errors.As(err, &told) && (told.Code == RefusedRequests.String() || told.Code == RefusedRequestsTotal.String())
-		if !busy || !wait(ctx, 250*time.Millisecond) {
+		if !errors.As(err, &told) || told.Code != RefusedRequests.String() && told.Code != RefusedRequestsTotal.String() {
 			return reply, err
+		}
+		busy = err
+		if !wait(ctx, 250*time.Millisecond) {
+			return reply, busy
 		}
 	}
 }

@@ -6,28 +6,6 @@ import (
 	"github.com/virtbalance/virtbalance/balancer/gossip/gossiptest"
 )
 
-// Messages of memberlist v0.7.0 (net.go).
-
-type alive struct {
-	Incarnation uint32
-	Node        string
-	Addr        []byte
-	Port        uint16
-	Meta        []byte
-	Vsn         []byte
-}
-
-// accusation is a suspicion or a death.
-type accusation struct {
-	Incarnation uint32
-	Node, From  string
-}
-
-type pushPull struct {
-	Nodes, UserStateLen int
-	Join                bool
-}
-
 // digest is a state as package gossip writes it (digest.go), of anything.
 func digest(host [6]byte, epoch, seq uint32, cpu, memory uint64) []byte {
 	b := append([]byte{}, host[:]...)

@@ -109,7 +109,7 @@ func madeUp(i int) string { return fmt.Sprintf("made-up-%07d", i) }
 // is, and lets the first of them be heard, again and again.
 func (l *liar) crowdOfHosts(n, heard int) func(int) []byte {
 	const each = 40
-	one := gossiptest.Encode(gossiptest.Alive, alive{
+	one := gossiptest.Encode(gossiptest.Alive, gossiptest.Member{
 		Incarnation: 1, Node: madeUp(0), Addr: []byte{127, 1, 2, 3}, Port: 9,
 		Meta: facts("fake", madeUpEpoch), Vsn: []byte{1, 5, 5, 1, 1, 1},
 	})
@@ -162,14 +162,14 @@ func (l *liar) lies(victim string) func(int) []byte {
 		case 4: // not a number there is
 			return l.Packet(1, batch(append(digest(hostKey("liar"), 1, seq+1, 1, 1)[:30:30], 0xff, 0xff, 0xff, 0xff, 0xff)))
 		case 5: // another's name at the liar's address
-			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, alive{
+			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, gossiptest.Member{
 				Incarnation: uint32(i), Node: name, Addr: net.ParseIP(l.from).To4(), Port: 9, Meta: facts[name], Vsn: []byte{1, 5, 5, 1, 1, 1},
 			}))
 		case 6: // it is dead
 			if i%2000 != 6 {
-				return l.Packet(1, gossiptest.Encode(gossiptest.Suspect, accusation{1, name, "liar"}))
+				return l.Packet(1, gossiptest.Encode(gossiptest.Suspect, gossiptest.Accusation{Incarnation: 1, Node: name, From: "liar"}))
 			}
-			return l.Packet(1, gossiptest.Encode(gossiptest.Dead, accusation{uint32(i), name, "liar"}))
+			return l.Packet(1, gossiptest.Encode(gossiptest.Dead, gossiptest.Accusation{Incarnation: uint32(i), Node: name, From: "liar"}))
 		case 7, 8, 9: // what explodes
 			return l.Packet(1, bombs[i%len(bombs)])
 		case 10:
@@ -181,7 +181,7 @@ func (l *liar) lies(victim string) func(int) []byte {
 		case 13:
 			return l.Packet(1, append([]byte{gossiptest.User, 1, 1}, make([]byte, 60<<10)...))
 		case 14: // facts that are none
-			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, alive{Incarnation: 9, Node: "x", Addr: []byte{1}, Meta: []byte{0xff}, Vsn: []byte{1, 5, 5, 1, 1, 1}}))
+			return l.Packet(1, gossiptest.Encode(gossiptest.Alive, gossiptest.Member{Incarnation: 9, Node: "x", Addr: []byte{1}, Meta: []byte{0xff}, Vsn: []byte{1, 5, 5, 1, 1, 1}}))
 		default:
 			return l.Packet(1, []byte{byte(i), byte(i >> 8)})
 		}
@@ -207,11 +207,11 @@ func (l *liar) say(i int, c net.Conn) error {
 	case 0:
 		message = nil
 	case 1:
-		message = gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 1 << 20, Join: true})
+		message = gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: 1 << 20, Join: true})
 	case 2:
 		message = gossiptest.Bomb(gossiptest.PushPull, 39<<20)
 	default:
-		message = gossiptest.Encode(gossiptest.PushPull, pushPull{Nodes: 0, UserStateLen: 19 << 20})
+		message = gossiptest.Encode(gossiptest.PushPull, gossiptest.States{Nodes: 0, UserStateLen: 19 << 20})
 	}
 	_, err := c.Write(l.Stream(message))
 	return err

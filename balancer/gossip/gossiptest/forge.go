@@ -27,6 +27,29 @@ const (
 	Label    = 244
 )
 
+// Member is what Alive says of a host, and what follows States for each.
+type Member struct {
+	Incarnation uint32
+	Node        string
+	Addr        []byte
+	Port        uint16
+	Meta        []byte
+	State       int // not in Alive
+	Vsn         []byte
+}
+
+// Accusation is what Suspect and Dead say.
+type Accusation struct {
+	Incarnation uint32
+	Node, From  string
+}
+
+// States is what PushPull begins with: so many Members and bytes follow.
+type States struct {
+	Nodes, UserStateLen int
+	Join                bool
+}
+
 // Encode writes a message. A forger's own types can always be encoded.
 func Encode(kind byte, message any) []byte {
 	b := bytes.NewBuffer([]byte{kind})
