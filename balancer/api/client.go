@@ -203,6 +203,15 @@ func (c *Client) send(ctx context.Context, method, path string, content []byte, 
 	}
 }
 
+// hungUp reports whether the daemon closed the connection instead of answering.
+func hungUp(err error) bool {
+	// What net/http says when it finds that out between two steps of its own has no
+	// name that could be compared.
+	const closedMeanwhile = "server closed idle connection"
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) ||
+		err != nil && strings.Contains(err.Error(), closedMeanwhile)
+}
+
 func (c *Client) sendOnce(ctx context.Context, method, path string, content []byte, v any) error {
 	if c.host != "" {
 		separator := "?"
@@ -221,7 +230,7 @@ func (c *Client) sendOnce(ctx context.Context, method, path string, content []by
 		return fmt.Errorf("%w at %s: is virtbalanced running on this host? (systemctl status virtbalanced)", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied: run as root or as a member of the socket's group", c.socket)
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+	case hungUp(err):
 		return fmt.Errorf("%s: %w", c.socket, errHungUp)
 	case err != nil:
 		return err

@@ -92,3 +92,29 @@ func TestDaemonHangsUp(t *testing.T) {
 		t.Errorf("a question: %v, asked %d times in all", err, asked.Load())
 	}
 }
+
+// A daemon with too many connections closes them at once. Whichever step the
+// client is at when it notices, it takes it for that.
+func TestDaemonClosesAtOnce(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // the test is over
+			}
+			_ = conn.Close()
+		}
+	}()
+	c := NewClient(socket)
+	for range 1000 {
+		if err := c.sendOnce(t.Context(), http.MethodGet, "/v1/status", nil, &Status{}); !errors.Is(err, errHungUp) {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
