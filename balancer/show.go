@@ -41,6 +41,7 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 		Version: b.o.Version, Started: b.started,
 		Host: g.view.Hosts[0].HostFacts, State: g.view.Hosts[0].HostState,
 		Marks: tuning.Policy.Marks, Mode: g.view.Conditions.Mode, Paused: g.paused,
+		Over: g.state.Over, Needed: tuning.Policy.SamplesOver,
 		Hold: g.decision.Hold, HoldText: g.decision.HoldText(),
 		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
 		Operations: []api.Operation{},

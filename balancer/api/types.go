@@ -29,6 +29,10 @@ type Status struct {
 	Shortage *policy.Shortage `json:"shortage,omitempty"`
 	// Sampled is when the newest usable sample was taken; zero if there is none.
 	Sampled time.Time `json:"sampled,omitzero"`
+	// Over says of the last samples, newest first, whether they speak for relief;
+	// Needed is how many of them it takes.
+	Over   []bool `json:"over,omitempty"`
+	Needed int    `json:"needed,omitempty"`
 	// Hold is why nothing is started; "ok" when something is.
 	Hold       policy.Reason `json:"hold"`
 	HoldText   string        `json:"hold_text"`

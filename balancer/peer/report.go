@@ -83,6 +83,8 @@ func (r ReportReply) Validate() error {
 		validFacts("report.host", p.Host),
 		validState(p.State),
 		text("report.version", p.Version, nameMax),
+		between("report.over", len(p.Over), 0, samplesMax),
+		between("report.needed", p.Needed, 0, samplesMax),
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		validRoom("report.room", p.Room),

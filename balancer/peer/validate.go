@@ -17,6 +17,7 @@ const (
 	memoryMax   policy.Bytes    = 1 << 50
 	countMax                    = 1_000_000
 	vcpusMax                    = 100_000
+	samplesMax                  = 100_000
 	fractionMax policy.Fraction = 1_000_000
 	durationMax                 = 30 * 24 * time.Hour
 	// movesMax also bounds the loop that doubles a cooldown.

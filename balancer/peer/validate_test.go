@@ -177,7 +177,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.Report{}, 5},
 		{api.Decision{}, 10},
 		{api.Tally{}, 3},
-		{api.Status{}, 17},
+		{api.Status{}, 19},
 		{policy.Shortage{}, 5},
 		{policy.Count{}, 2},
 		{api.Headroom{}, 2},

@@ -75,7 +75,7 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 		fmt.Fprintf(w, "  daemon\t%s, up %s\n", s.Version, lasting(time.Since(s.Started)))
 	})
 	if s.Hold != policy.OK {
-		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
+		fmt.Fprintf(w, "Starts nothing: %s%s.\n", s.HoldText, sustained(s))
 	}
 	printShortage(w, s.Shortage)
 	if len(off) > 0 {
@@ -85,6 +85,21 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 	for _, o := range s.Operations {
 		printOperation(w, o)
 	}
+}
+
+// sustained says how near the host is to being relieved, while it waits whether
+// its load lasts.
+func sustained(s api.Status) string {
+	if s.Hold != policy.Sustaining {
+		return ""
+	}
+	over := 0
+	for _, o := range s.Over {
+		if o {
+			over++
+		}
+	}
+	return fmt.Sprintf(" (%d of the last %s are; %d must be)", over, count(len(s.Over), "sample"), s.Needed)
 }
 
 // until names the end of a wait.
