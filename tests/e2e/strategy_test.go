@@ -24,16 +24,17 @@ import (
 // are allowed: then the other host takes one of them and gives a smaller one back,
 // neither comes above its stop mark on the way, and no guest notices.
 func TestExchange(t *testing.T) {
-	// Shares of a host. With a big one and small, a host is at some 70 %, with two
-	// big ones at 92 %, with one at 46 %; each figure is 11 points or so from the
-	// mark on either side of it, for guests that get less than they want.
+	// Shares of a host. With what the daemon needs, two big ones bring it to some
+	// 80 %, a big and a small one to 55 %, each alone to 43 and 17 %. Each figure is
+	// 10 points or more from the marks on either side of it, and from all of the
+	// CPU, where what guests wait for counts as load, too.
 	const (
-		big, small = 0.45, 0.24
-		stop       = 80
+		big, small = 0.38, 0.12
+		stop       = 66
 	)
 	s := patient()
 	s.TimeConstant, s.Cooldown = 2*time.Second, 30*time.Minute
-	s.Policy = "low = 10\nreceive = 57\nstop = 80\nhigh = 81\nbreaker_failures = 0\nswaps = false\n"
+	s.Policy = "low = 10\nreceive = 45\nstop = 66\nhigh = 67\nbreaker_failures = 0\nswaps = false\n"
 	w := newShow(t, lab.Options{Hosts: 2, Capacity: 50}, s)
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
 	start := func(host, name string) *lab.Guest {
@@ -276,7 +277,7 @@ type holding struct {
 func (w *show) hold(shares map[string]map[string]policy.Fraction) *holding {
 	w.Helper()
 	h := &holding{show: w, shares: shares, loads: map[string]float64{}, measured: map[string]policy.Fraction{}}
-	w.until(2*time.Minute, "the guests have the loads that they are to have", h.trim)
+	w.until(4*time.Minute, "the guests have the loads that they are to have", h.trim)
 	w.Logf("measured %v with loads %v", h.measured, h.loads)
 	return h
 }
@@ -301,7 +302,10 @@ func (h *holding) trim() bool {
 				continue
 			}
 			near = false
-			h.loads[name] = min(100, max(0, h.loads[name]+gain*miss*float64(capacity.CPU)/10))
+			// Not more than is to be there: a guest that the machine does not let run
+			// would do all of that soon.
+			all := float64(want) * float64(capacity.CPU) / 10 // percent of a core
+			h.loads[name] = min(math.Ceil(all), max(0, h.loads[name]+gain*miss*float64(capacity.CPU)/10))
 			h.must(h.lab.Guest(name).SetLoad(h.ctx, h.host(host), int(h.loads[name])))
 		}
 	}

@@ -66,6 +66,12 @@ func (s Settings) Hold() time.Duration {
 	return time.Duration(s.Over) * s.Interval
 }
 
+// Every is the time between two samples.
+func (s Settings) Every() time.Duration { return s.withDefaults().Interval }
+
+// Samples is how many of the last samples are looked back on.
+func (s Settings) Samples() int { return s.withDefaults().Window }
+
 // Daemon is a virtbalanced on one host.
 type Daemon struct {
 	// Host is the name of the host, Dir where the daemon's files are, Metrics and
