@@ -127,13 +127,13 @@ extern u8 ap_start[], ap_end[];
 
 void machine_start_others(void)
 {
-	u32 i, until;
+	u32 i, began;
 
 	for (i = 0; i < (u32)(ap_end - ap_start); i++)
 		((volatile u8 *)AP_PAGE)[i] = ap_start[i];
 	APIC(0xf0) = 0x100 | VECTOR_SPURIOUS;
 	APIC(0x300) = 0x000c4500;               /* INIT to all but self            */
-	for (until = ticks + 2; ticks != until;)
+	for (began = ticks; ticks - began < 2;) /* never "== 2": a tick may come here */
 		sleep_until_tick(ticks);
 	APIC(0x300) = 0x000c4600 | AP_PAGE >> 12; /* start at that page            */
 }
