@@ -24,17 +24,17 @@ import (
 // are allowed: then the other host takes one of them and gives a smaller one back,
 // neither comes above its stop mark on the way, and no guest notices.
 func TestExchange(t *testing.T) {
-	// Shares of a host. With what the daemon needs, two big ones bring it to some
-	// 80 %, a big and a small one to 55 %, each alone to 43 and 17 %. Each figure is
-	// 10 points or more from the marks on either side of it, and from all of the
-	// CPU, where what guests wait for counts as load, too.
+	// Shares of a host. Two big ones bring it to 80 %, a big and a small one to 60 %,
+	// one alone to 40 or 20 %. Each figure is some 10 points from the marks on either
+	// side of it, and more from all of the CPU, where what guests wait for counts as
+	// load, too.
 	const (
-		big, small = 0.38, 0.12
-		stop       = 66
+		big, small = 0.40, 0.20
+		stop       = 69
 	)
 	s := patient()
 	s.TimeConstant, s.Cooldown = 2*time.Second, 30*time.Minute
-	s.Policy = "low = 10\nreceive = 45\nstop = 66\nhigh = 67\nbreaker_failures = 0\nswaps = false\n"
+	s.Policy = "low = 10\nreceive = 50\nstop = 69\nhigh = 70\nbreaker_failures = 0\nswaps = false\n"
 	w := newShow(t, lab.Options{Hosts: 2, Capacity: 50}, s)
 	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
 	start := func(host, name string) *lab.Guest {
@@ -63,7 +63,8 @@ func TestExchange(t *testing.T) {
 
 	began := time.Now()
 	w.reload("swaps = false", "swaps = true", "h2", "h1")
-	w.until(3*time.Minute, "both halves have ended", func() bool {
+	// Who is refused an exchange asks for none for two minutes.
+	w.until(5*time.Minute, "both halves have ended", func() bool {
 		if len(w.status("h1").Operations)+len(w.made("h1")) == 0 {
 			held.trim()
 		}
@@ -302,10 +303,7 @@ func (h *holding) trim() bool {
 				continue
 			}
 			near = false
-			// Not more than is to be there: a guest that the machine does not let run
-			// would do all of that soon.
-			all := float64(want) * float64(capacity.CPU) / 10 // percent of a core
-			h.loads[name] = min(math.Ceil(all), max(0, h.loads[name]+gain*miss*float64(capacity.CPU)/10))
+			h.loads[name] = min(100, max(0, h.loads[name]+gain*miss*float64(capacity.CPU)/10))
 			h.must(h.lab.Guest(name).SetLoad(h.ctx, h.host(host), int(h.loads[name])))
 		}
 	}
