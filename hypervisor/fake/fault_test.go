@@ -162,3 +162,25 @@ func TestCleaningUp(t *testing.T) {
 	runsOn(t, w, "vm2", "h1")
 	noViolations(t, w)
 }
+
+// A domain that a fault has doubled may stand still on both hosts for a moment, and
+// is then on as many as it is to be on. That does not make it whole again.
+func TestDoubledDomainStaysExcused(t *testing.T) {
+	spec := pair()
+	for _, name := range []string{"h3", "h4"} {
+		host := spec.Hosts[0]
+		host.Name = name
+		spec.Hosts = append(spec.Hosts, host)
+	}
+	spec.Faults = []fake.Fault{{Kind: fake.FaultSplit, Domain: "vm1", Times: 1}}
+	w := newWorld(t, spec)
+	begin(t, w, "h1", to("vm1", "h2"))
+	w.Advance(time.Minute)
+	runsOn(t, w, "vm1", "h1", "h2")
+	begin(t, w, "h1", to("vm1", "h3"))
+	w.Advance(5 * time.Millisecond) // a quarter of a switch-over
+	begin(t, w, "h2", to("vm1", "h4"))
+	w.Advance(time.Minute)
+	runsOn(t, w, "vm1", "h3", "h4")
+	noViolations(t, w)
+}

@@ -112,12 +112,14 @@ func (o *observer) look(w *World) {
 		}
 	}
 	for _, d := range w.domains {
-		n, expected := d.running(), 1
-		if d.off || d.paused || w.inSwitchOver(d) {
+		n, expected, still := d.running(), 1, w.inSwitchOver(d)
+		if d.off || d.paused || still {
 			expected = 0
 		}
 		last, wrong := o.wrong[d]
 		switch {
+		case n == expected && still && wrong:
+			// Of one that was doubled both may stand still.
 		case n == expected:
 			delete(o.wrong, d)
 			delete(o.excused, d)
