@@ -70,6 +70,8 @@ await run(async (browser) => {
   await page.waitForSelector("#detail:not([hidden])");
   await page.waitForFunction(() => /h1from \d\d % to \d\d % CPU, as predictedh3/.test(document.querySelector("#detail").textContent));
   await page.evaluate(() => scrollTo(0, 0));
+  // The explanation has taken room from the bars; the segment glides to its new size.
+  await page.waitForFunction(() => [...document.querySelectorAll(".traveller")].every((e) => Math.abs(e.getBoundingClientRect().width - parseFloat(e.style.width)) < 4));
   await picture(page, "web-migration");
   await picture(dark, "web-dark");
   await picture(narrow, "web-narrow");
