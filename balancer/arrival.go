@@ -50,6 +50,22 @@ func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
 	return Arrived{op, a.domain, a.handoff}
 }
 
+// remind fills in the histories of domains that have arrived and not been
+// finished: libvirt, which has not answered since, does not know them yet.
+func (c *Core) remind(now time.Time, domains []policy.DomainCounters) {
+	for op, a := range c.arriving {
+		i := slices.IndexFunc(domains, func(d policy.DomainCounters) bool { return d.ID == a.domain })
+		if i < 0 || domains[i].Job == policy.MigratingIn || !c.newest(op, a) {
+			continue
+		}
+		h := a.handoff.History
+		h.Last = later(h.Last, cmp.Or(a.since, now))
+		if h.Last.After(domains[i].History.Last) {
+			domains[i].History = h
+		}
+	}
+}
+
 // Finished records that an arrival has been finished.
 func (c *Core) Finished(op policy.OpID) {
 	if a, ok := c.arriving[op]; ok {

@@ -57,6 +57,9 @@ func TestArrivalIsFinishedInTheEnd(t *testing.T) {
 		if len(arrived) != 1 || !arrived[0].Handoff.Autostart || arrived[0].Handoff.History.Last.Before(testStart) {
 			t.Fatalf("arrived: %+v", arrived)
 		}
+		if h := c.domains[0].History; h.Last.Before(testStart) {
+			t.Fatalf("its cooldown is not known: %+v", h)
+		}
 		c = NewCore(before.facts, testTuning(), c.Memory())
 	}
 	c.Finished("op1")

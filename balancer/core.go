@@ -206,6 +206,7 @@ func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 	if s.DomainsKnown {
 		c.listed = s.At
 		s.Domains = c.others.observe(now, s.Domains, c.promisedTo, c.tuning.Policy)
+		c.remind(now, s.Domains)
 		c.regretted(s.Domains)
 	}
 	c.sample = s

@@ -106,6 +106,11 @@ func (c *checker) world() {
 func (c *checker) granted(h *host, q peer.ReserveRequest, reply peer.ReserveReply) {
 	r := c.record(q.Op, q.Move)
 	r.heard = c.now()
+	for _, other := range c.ops { // it looks for them right before it grants
+		if other.to == h && h.locate(other.domain).Job == policy.MigratingIn {
+			other.heard = c.now()
+		}
+	}
 	if reply.Reason != policy.OK {
 		c.s.r.Refused++
 		return
