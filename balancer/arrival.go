@@ -45,9 +45,16 @@ func (c *Core) arrive(now time.Time, op policy.OpID, a arrival) Arrived {
 		a.since = now
 		c.arriving[op] = a
 	}
-	// The source filled the history in before the move, which ended later.
-	a.handoff.History.Last = later(a.handoff.History.Last, a.since)
+	a.handoff.History = a.history(now)
 	return Arrived{op, a.domain, a.handoff}
+}
+
+// history is that of a domain that has arrived by now. The source filled it in
+// before the move, which ended later.
+func (a arrival) history(now time.Time) policy.MoveHistory {
+	h := a.handoff.History
+	h.Last = later(h.Last, cmp.Or(a.since, now))
+	return h
 }
 
 // remind fills in the histories of domains that have arrived and not been
@@ -58,9 +65,7 @@ func (c *Core) remind(now time.Time, domains []policy.DomainCounters) {
 		if i < 0 || domains[i].Job == policy.MigratingIn || !c.newest(op, a) {
 			continue
 		}
-		h := a.handoff.History
-		h.Last = later(h.Last, cmp.Or(a.since, now))
-		if h.Last.After(domains[i].History.Last) {
+		if h := a.history(now); h.Last.After(domains[i].History.Last) {
 			domains[i].History = h
 		}
 	}

@@ -184,8 +184,9 @@ func firstAbove(t *testing.T, before api.Status, s stage.Settings) time.Time {
 
 // loadFor finds the load of guests on a host, the same for each, with which the
 // host uses the given share of its CPU, or little more: what a guest costs its
-// host beside its load, a few percent or a dozen, depends on the machine. Nothing
-// may be moved meanwhile, and afterwards the guests are idle.
+// host beside its load, a few percent or a dozen, and what it gets of what it
+// wants, depends on the machine. Nothing may be moved meanwhile, and afterwards
+// the guests are idle.
 func loadFor(w *show, host string, share policy.Fraction, guests ...*lab.Guest) int {
 	w.Helper()
 	// A percent of a core more for each of three guests is 8 points of the smallest
