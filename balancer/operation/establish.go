@@ -27,7 +27,8 @@ type Conclusion struct {
 // only tells apart two ways of not having moved.
 //
 //	source             target            conclusion
-//	running, no job    not running       failed, or aborted if that was claimed
+//	running, no job    not active        failed, or aborted if that was claimed
+//	running, no job    paused            not established: it may be about to run there
 //	any, job out       any               still migrating
 //	not active         running           succeeded
 //	running            running           duplicated: a person must look
@@ -49,6 +50,10 @@ func Establish(source, target policy.Presence, claimed policy.Outcome) Conclusio
 		return open(policy.NotLocated)
 	case source.Running() && target.Running():
 		return open(policy.Duplicated)
+	case source.Running() && target.Active:
+		// The target tidies up; or its answer was lost, or older than that of the
+		// source, and it runs the domain, too.
+		return open(policy.NotLocated)
 	case source.Running():
 		return didNotMove(claimed)
 	case source.Active && source.State == policy.StatePaused:

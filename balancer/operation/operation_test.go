@@ -41,7 +41,7 @@ func TestEstablish(t *testing.T) {
 		{"moved, then shut down", absent, off, policy.Outcome{}, Conclusion{Settled, policy.Succeeded, policy.Completed}},
 		{"stayed", running, absent, policy.Outcome{}, Conclusion{Settled, policy.Failed, policy.Interrupted}},
 		{"stayed, aborted", running, absent, aborted, Conclusion{Settled, policy.Aborted, policy.DeadlineExceeded}},
-		{"stayed, target tidying up", running, waiting, policy.Outcome{}, Conclusion{Settled, policy.Failed, policy.Interrupted}},
+		{"stayed, or soon on both", running, waiting, policy.Outcome{}, Conclusion{Reason: policy.NotLocated}},
 		{"stayed, then shut down", off, absent, policy.Outcome{}, Conclusion{Settled, policy.Failed, policy.SourceGone}},
 		{"transient, shut down", absent, absent, gone, Conclusion{Settled, policy.Failed, policy.SourceGone}},
 		{"on its way", leaving, waiting, policy.Outcome{}, Conclusion{Verdict: StillMigrating}},

@@ -346,19 +346,22 @@ func (c *checker) closed(h *host, o operation.Operation) {
 	if r.begun.IsZero() || r.split || c.hands[r.domain].After(r.opened) {
 		return
 	}
-	arrived, ended := false, false
+	arrived, ended, split := false, false, false
 	name := c.s.domainName(r.domain)
 	for _, m := range c.s.world.Migrations() {
 		if m.Domain == name && m.From == h.name && !m.Foreign && !m.Began.Before(r.begun) {
 			arrived, ended = m.Arrived, true
-			if m.Split || c.dark[m.To].After(m.Ended) {
+			if c.dark[m.To].After(m.Ended) {
 				return // what arrived has perhaps died since, unseen
 			}
+			split = m.Split
 		}
 	}
 	switch {
 	case !ended:
 		c.s.violate("%s closes %s as %s, and the migration goes on", h.name, short(o.ID), o.Phase)
+	case split:
+		c.s.violate("%s closes %s as %s, and the domain ran on both hosts", h.name, short(o.ID), o.Phase)
 	case arrived != (o.Outcome.Result == policy.Succeeded):
 		c.s.violate("%s closes %s as %s, and that it arrived is %t", h.name, short(o.ID), o.Phase, arrived)
 	}
