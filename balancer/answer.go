@@ -94,7 +94,26 @@ func (b *Balancer) Finish(ctx context.Context, _ policy.HostID, f peer.FinishReq
 	return b.settle(ctx, a)
 }
 
-// Locate says what this host's hypervisor knows of a domain.
-func (b *Balancer) Locate(ctx context.Context, _ policy.HostID, id policy.DomainID) (policy.Presence, error) {
-	return b.o.Hypervisor.Locate(ctx, id)
+// Locate says what this host's hypervisor knows of a domain. If whoever asks
+// calls for a person, nothing moves here, either, until it says that one has
+// looked.
+func (b *Balancer) Locate(ctx context.Context, from policy.HostID, r peer.LocateRequest) (policy.Presence, error) {
+	if a := r.Alarm; a != nil {
+		news := false
+		err := b.ask(ctx, func(c *Core) {
+			now := time.Now()
+			if news = c.Alarmed(now, from, r.Domain, *a); news {
+				b.o.Cluster.Publish(c.HostState(now))
+			}
+		})
+		if err != nil {
+			return policy.Presence{}, err
+		}
+		if news {
+			b.log.Error("a person must look: the host that was to move a domain here does not know where it runs",
+				"op", a.Op, "domain", a.Name, "uuid", r.Domain, "reason", a.Reason.String(), "from", from)
+			_ = b.remember(ctx) // logged, and tried again at the next tick
+		}
+	}
+	return b.o.Hypervisor.Locate(ctx, r.Domain)
 }

@@ -48,6 +48,6 @@ type Peers interface {
 	Finish(ctx context.Context, e policy.Endpoint, target policy.HostID, f peer.FinishRequest) error
 	// Audit asks the target of a move what it has brought.
 	Audit(ctx context.Context, e policy.Endpoint, r peer.AuditRequest) (policy.Audit, error)
-	// Locate asks the target's libvirt about a domain.
-	Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error)
+	// Locate asks the target's libvirt about a domain, and tells of an alarm.
+	Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, r peer.LocateRequest) (policy.Presence, error)
 }

@@ -38,6 +38,9 @@ type Core struct {
 	// may arrive all the same, or the hypervisor not answer when it does.
 	arriving map[policy.OpID]arrival
 
+	// alarms are what other hosts have found.
+	alarms map[alarmKey]Alarm
+
 	// others remembers whom somebody else has brought here.
 	others strangers
 
@@ -120,6 +123,8 @@ type Memory struct {
 	// Promises to domains that have not arrived: without them a target that was
 	// restarted would not know whose arrival to finish.
 	Promises []Promise `json:"promises,omitempty"`
+	// Alarms are what other hosts have found of domains that were to come here.
+	Alarms []Alarm `json:"alarms,omitempty"`
 	// Brought are the domains that somebody else has moved here.
 	Brought []Brought `json:"brought,omitempty"`
 	// Regrets are of the domains whose move here has not helped.
@@ -134,10 +139,14 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant, Horizon: t.Horizon},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned, draining: m.Draining,
 		arriving:   map[policy.OpID]arrival{},
+		alarms:     map[alarmKey]Alarm{},
 		operations: map[policy.OpID]operation.Operation{},
 		others:     newStrangers(m.Brought),
 		cancelled:  map[policy.OpID]bool{},
 		auditing:   map[policy.OpID]bool{}, regrets: map[policy.DomainID]Regret{},
+	}
+	for _, a := range m.Alarms {
+		c.alarms[a.key()] = a
 	}
 	for _, g := range m.Regrets {
 		c.regrets[g.Domain] = g
@@ -168,7 +177,7 @@ func (c *Core) Memory() Memory {
 	state.Uses = nil
 	m := Memory{
 		State: state, Paused: c.paused, Cordoned: c.cordoned, Draining: c.draining, Labels: c.labels,
-		Brought: c.others.remembered(), Regrets: c.rememberedRegrets(),
+		Alarms: c.Alarms(), Brought: c.others.remembered(), Regrets: c.rememberedRegrets(),
 	}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
@@ -198,6 +207,7 @@ func (c *Core) JournalFailed(err error) { c.journalErr = err }
 // that had been promised a place and now run here.
 func (c *Core) Sampled(now time.Time, s policy.Sample) []Arrived {
 	c.rejudge(now)
+	c.silenced(now)
 	c.fade(s.At)
 	c.utilization = c.estimator.Observe(s)
 	if !s.DomainsKnown {

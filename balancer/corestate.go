@@ -55,19 +55,6 @@ func (c *Core) blind(now time.Time) bool {
 	return !c.utilization.Known || stale(c.utilization.At) || stale(c.listed)
 }
 
-// frozen reports that a domain of ours was found on both hosts, on neither, or
-// left paused: then nothing moves here until a person has looked.
-func (c *Core) frozen() bool {
-	for _, o := range c.operations {
-		switch o.Alarm() {
-		case policy.OK, policy.NotLocated:
-		default:
-			return true
-		}
-	}
-	return false
-}
-
 // underway counts the operations that hold an outbound slot.
 func (c *Core) underway() int { return len(c.operations) }
 

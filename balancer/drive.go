@@ -41,7 +41,11 @@ func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
 		if ctx.Err() != nil {
 			return
 		}
+		was := o.Alarm()
 		o, action = o.Step(time.Now(), event, func(o operation.Operation) error { return b.record(ctx, o) })
+		if o.Alarm() != was {
+			b.alarm(ctx, o)
+		}
 	}
 	b.advanced(ctx, o)
 	b.hurryAfter(ctx, o.Outcome.Result)
@@ -65,11 +69,17 @@ func (b *Balancer) record(ctx context.Context, o operation.Operation) error {
 	if err == nil && !o.Phase.Closed() {
 		b.advanced(ctx, o)
 	}
+	return err
+}
+
+// alarm lets the core know of an alarm, or that it has changed, whether or not
+// the journal could be written.
+func (b *Balancer) alarm(ctx context.Context, o operation.Operation) {
+	b.advanced(ctx, o)
 	if alarm := o.Alarm(); alarm != policy.OK {
-		b.log.Error("a person must look: it is not established where the domain runs",
+		b.log.Error("a person must look: it is not established where the domain runs", "op", o.ID,
 			"domain", o.Move.Name, "uuid", o.Move.Domain, "reason", alarm.String(), "from", o.Move.From, "to", o.Move.To)
 	}
-	return err
 }
 
 func (b *Balancer) advanced(ctx context.Context, o operation.Operation) {
@@ -190,6 +200,15 @@ func (b *Balancer) abort(ctx context.Context, o operation.Operation) {
 	}
 }
 
+// LocateRequest asks the target of an operation where the domain is.
+func LocateRequest(o operation.Operation) peer.LocateRequest {
+	r := peer.LocateRequest{Domain: o.Move.Domain}
+	if operation.Grave(o.Alarm()) {
+		r.Alarm = &peer.Alarm{Op: o.ID, Name: o.Move.Name, Reason: o.Alarm()}
+	}
+	return r
+}
+
 // locate asks both hosts at once. One that does not answer is not known.
 func (b *Balancer) locate(ctx context.Context, o operation.Operation) operation.Located {
 	ctx, cancel := context.WithTimeout(ctx, locateTimeout)
@@ -203,7 +222,7 @@ func (b *Balancer) locate(ctx context.Context, o operation.Operation) operation.
 		}
 	})
 	both.Go(func() {
-		p, err := b.o.Peers.Locate(ctx, o.Target, o.Move.To, o.Move.Domain)
+		p, err := b.o.Peers.Locate(ctx, o.Target, o.Move.To, LocateRequest(o))
 		if err == nil {
 			l.Target = p
 		} else {

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -16,6 +17,7 @@ type glance struct {
 	shadow     Shadow
 	state      policy.State
 	operations []operation.Operation
+	alarms     []Alarm
 	paused     bool
 }
 
@@ -24,7 +26,7 @@ func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
 	err = b.ask(ctx, func(c *Core) {
 		g.view = c.View(time.Now(), fleet)
 		g.decision, g.shadow, g.state = c.decision, c.shadow, c.state
-		g.operations = c.Operations()
+		g.operations, g.alarms = c.Operations(), c.Alarms()
 		g.paused = c.paused
 	})
 	return g, err
@@ -41,7 +43,7 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 		Version: b.o.Version, Started: b.started,
 		Host: g.view.Hosts[0].HostFacts, State: g.view.Hosts[0].HostState,
 		Marks: tuning.Policy.Marks, Mode: g.view.Conditions.Mode, Paused: g.paused,
-		Over: g.state.Over, Needed: tuning.Policy.SamplesOver,
+		Over: g.state.Over,
 		Hold: g.decision.Hold, HoldText: g.decision.HoldText(),
 		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
 		Operations: []api.Operation{},
@@ -62,10 +64,26 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 			s.Fleet.Fresh++
 		}
 	}
+	if s.Hold == policy.Sustaining {
+		s.HoldText += fmt.Sprintf(" (%d of %d samples are; %d must be)", over(s.Over), len(s.Over), tuning.Policy.SamplesOver)
+	}
+	for _, a := range g.alarms {
+		s.Alarms = append(s.Alarms, api.Alarm{Domain: a.Domain, Name: a.Name, From: a.From, FromName: names(g.view)[a.From], Reason: a.Reason})
+	}
 	for _, o := range g.operations {
 		s.Operations = append(s.Operations, b.show(o, names(g.view)))
 	}
 	return s, nil
+}
+
+// over counts the samples that speak for relief.
+func over(samples []bool) (n int) {
+	for _, o := range samples {
+		if o {
+			n++
+		}
+	}
+	return n
 }
 
 // Hosts shows every host as this daemon sees it, itself first.

@@ -2,6 +2,8 @@ package tests
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,9 +66,13 @@ func TestOverloadIsRelieved(t *testing.T) {
 func TestSpikeMovesNothing(t *testing.T) {
 	inFleet(t, hosts(5), func(f *fleet) {
 		time.Sleep(settled)
+		said := ""
 		for range 5 {
 			f.heat("a1", 8000)
 			time.Sleep(50 * time.Second) // 2 or 3 samples
+			if s, err := f.host("h1").daemon().Status(f.t.Context()); err == nil && s.Hold == policy.Sustaining {
+				said = s.HoldText
+			}
 			f.heat("a1", 500)
 			time.Sleep(2 * time.Minute)
 		}
@@ -75,6 +81,9 @@ func TestSpikeMovesNothing(t *testing.T) {
 		}
 		if !f.host("h1").decisions.held(policy.Sustaining) {
 			t.Error("the spikes were not even seen")
+		}
+		if how := regexp.MustCompile(`\([1-3] of 6 samples are; 4 must be\)$`); !how.MatchString(said) {
+			t.Errorf("the status does not say how near h1 was to being relieved: %q", said)
 		}
 	})
 }
@@ -282,13 +291,21 @@ func TestFailures(t *testing.T) {
 					s, err := h1.daemon().Status(f.t.Context())
 					return err == nil && len(s.Operations) == 1 && s.Operations[0].Alarm == tt.alarm
 				})
-				before := len(f.world.Migrations())
+				before := f.world.Migrations()
+				target := f.host(before[len(before)-1].To)
+				f.eventually(time.Minute, "the target knows", func() bool {
+					s, err := target.daemon().Status(f.t.Context())
+					return err == nil && len(s.Alarms) == 1 && s.Alarms[0].Reason == tt.alarm && s.Alarms[0].FromName == "h1"
+				})
 				time.Sleep(30 * time.Minute)
-				if hold := h1.decisions.decision().Hold; hold != policy.FrozenHost {
-					t.Errorf("h1 goes on although a person must look: %s", hold)
+				both := []string{"h1", target.name}
+				for _, name := range both {
+					if hold := f.host(name).decisions.decision().Hold; hold != policy.FrozenHost {
+						t.Errorf("%s goes on although a person must look: %s", name, hold)
+					}
 				}
-				for _, m := range f.world.Migrations()[before:] {
-					if m.From == "h1" || m.To == "h1" {
+				for _, m := range f.world.Migrations()[len(before):] {
+					if slices.Contains(both, m.From) || slices.Contains(both, m.To) {
 						t.Errorf("moved while frozen: %+v", m)
 					}
 				}

@@ -291,12 +291,12 @@ func (w wire) Audit(ctx context.Context, _ policy.Endpoint, r peer.AuditRequest)
 	return b.Audit(ctx, w.from.id, r)
 }
 
-func (w wire) Locate(ctx context.Context, _ policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error) {
+func (w wire) Locate(ctx context.Context, _ policy.Endpoint, target policy.HostID, r peer.LocateRequest) (policy.Presence, error) {
 	b, err := w.to(target)
 	if err != nil {
 		return policy.Presence{}, err
 	}
-	return b.Locate(ctx, w.from.id, id)
+	return b.Locate(ctx, w.from.id, r)
 }
 
 // observer keeps what a daemon decided.

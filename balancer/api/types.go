@@ -29,15 +29,26 @@ type Status struct {
 	Shortage *policy.Shortage `json:"shortage,omitempty"`
 	// Sampled is when the newest usable sample was taken; zero if there is none.
 	Sampled time.Time `json:"sampled,omitzero"`
-	// Over says of the last samples, newest first, whether they speak for relief;
-	// Needed is how many of them it takes.
-	Over   []bool `json:"over,omitempty"`
-	Needed int    `json:"needed,omitempty"`
+	// Over says of the last samples, newest first, whether they speak for relief.
+	Over []bool `json:"over,omitempty"`
+	// Alarms are what other hosts have found of domains that they were to move
+	// here; those of this host's own moves are in Operations.
+	Alarms []Alarm `json:"alarms,omitempty"`
 	// Hold is why nothing is started; "ok" when something is.
 	Hold       policy.Reason `json:"hold"`
 	HoldText   string        `json:"hold_text"`
 	Fleet      Fleet         `json:"fleet"`
 	Operations []Operation   `json:"operations"`
+}
+
+// Alarm calls for a person to look at a domain that another host was to move
+// here.
+type Alarm struct {
+	Domain   policy.DomainID `json:"domain"`
+	Name     string          `json:"name"`
+	From     policy.HostID   `json:"from"`
+	FromName string          `json:"from_name,omitempty"`
+	Reason   policy.Reason   `json:"reason"`
 }
 
 // Headroom is what the fleet could yet take in, with the name of the host that

@@ -266,7 +266,7 @@ const tellTries = 6
 // located closes the operation if both hosts' answers allow it.
 func (o Operation) located(now time.Time, e Located) (Operation, Action) {
 	v := Establish(e.Source, e.Target, o.Claimed)
-	if v.Reason == policy.NotLocated && grave(o.Outcome.Reason) {
+	if v.Reason == policy.NotLocated && Grave(o.Outcome.Reason) {
 		v.Reason = o.Outcome.Reason // a host that fell silent has not put it right
 	}
 	o.Outcome = o.Claimed
@@ -288,8 +288,8 @@ func (o Operation) located(now time.Time, e Located) (Operation, Action) {
 	}
 }
 
-// grave tells what a person must put right from what only has to be awaited.
-func grave(why policy.Reason) bool {
+// Grave tells what a person must put right from what only has to be awaited.
+func Grave(why policy.Reason) bool {
 	return why == policy.Duplicated || why == policy.PausedAtSource || why == policy.Lost
 }
 

@@ -114,10 +114,10 @@ func (c *Client) Finish(ctx context.Context, e policy.Endpoint, target policy.Ho
 
 // Locate asks the target's libvirt about a domain. On error the presence is
 // not known.
-func (c *Client) Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, id policy.DomainID) (policy.Presence, error) {
-	reply, err := ask[locateReply](ctx, c, e, target, pathLocate, locateRequest{id})
+func (c *Client) Locate(ctx context.Context, e policy.Endpoint, target policy.HostID, r LocateRequest) (policy.Presence, error) {
+	reply, err := ask[locateReply](ctx, c, e, target, pathLocate, r)
 	if err != nil {
-		return policy.Presence{}, fmt.Errorf("locate %s on %s: %w", id, target, err)
+		return policy.Presence{}, fmt.Errorf("locate %s on %s: %w", r.Domain, target, err)
 	}
 	return reply.Presence, nil
 }

@@ -34,7 +34,7 @@ type host struct {
 	reserve func(context.Context, policy.HostID, peer.ReserveRequest) peer.ReserveReply
 	renew   func(policy.HostID, policy.OpID) (bool, error)
 	finish  func(policy.HostID, peer.FinishRequest) error
-	locate  func(policy.HostID, policy.DomainID) (policy.Presence, error)
+	locate  func(policy.HostID, peer.LocateRequest) (policy.Presence, error)
 	report  func(peer.ReportRequest) (api.Report, error)
 	explain func(policy.DomainID) (api.Explanation, error)
 	audit   func(policy.HostID, peer.AuditRequest) (policy.Audit, error)
@@ -61,9 +61,9 @@ func (h *host) Finish(_ context.Context, from policy.HostID, f peer.FinishReques
 	return nil
 }
 
-func (h *host) Locate(_ context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error) {
+func (h *host) Locate(_ context.Context, from policy.HostID, r peer.LocateRequest) (policy.Presence, error) {
 	if h.locate != nil {
-		return h.locate(from, id)
+		return h.locate(from, r)
 	}
 	return policy.Presence{Known: true, Active: true, State: policy.StateRunning}, nil
 }

@@ -41,6 +41,10 @@ func FuzzReserveReply(f *testing.F) {
 	fuzzMessage(f, ReserveReply{Reason: policy.HostMemory, Detail: "x", Host: policy.Host{HostFacts: policy.HostFacts{ID: idB}}})
 }
 
+func FuzzLocateRequest(f *testing.F) {
+	fuzzMessage(f, LocateRequest{Domain: idA, Alarm: &Alarm{Op: idE, Name: "vm1", Reason: policy.Duplicated}})
+}
+
 func FuzzLocateReply(f *testing.F) {
 	fuzzMessage(f, locateReply{policy.Presence{Known: true, Active: true, State: policy.StateRunning, Job: policy.MigratingIn}})
 }
@@ -192,7 +196,7 @@ func (c checking) ExplainHere(_ context.Context, id policy.DomainID) (api.Explan
 	return api.Explanation{}, nil
 }
 
-func (c checking) Locate(_ context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error) {
-	c.check(from, locateRequest{id})
+func (c checking) Locate(_ context.Context, from policy.HostID, r LocateRequest) (policy.Presence, error) {
+	c.check(from, r)
 	return policy.Presence{Active: true}, nil
 }

@@ -111,11 +111,11 @@ func (s *Server) answer(ctx context.Context, path string, from policy.HostID, bo
 		}
 		return emptyReply{}, h.Finish(ctx, from, m)
 	case pathLocate:
-		m, err := decodeRequest[locateRequest](body)
+		m, err := decodeRequest[LocateRequest](body)
 		if err != nil {
 			return nil, err
 		}
-		presence, err := h.Locate(ctx, from, m.Domain)
+		presence, err := h.Locate(ctx, from, m)
 		if !presence.Known {
 			presence = policy.Presence{}
 		}

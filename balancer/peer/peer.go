@@ -15,6 +15,20 @@ type ReserveRequest struct {
 	Handoff hypervisor.Handoff `json:"handoff"`
 }
 
+// LocateRequest asks where a domain is.
+type LocateRequest struct {
+	Domain policy.DomainID `json:"domain"`
+	// Alarm is there when whoever asks calls for a person.
+	Alarm *Alarm `json:"alarm,omitempty"`
+}
+
+// Alarm tells the target of an operation that a person must look at its domain.
+type Alarm struct {
+	Op     policy.OpID   `json:"op"`
+	Name   string        `json:"name"`
+	Reason policy.Reason `json:"reason"`
+}
+
 // ReserveReply is the target's answer: policy.OK is yes.
 type ReserveReply struct {
 	Reason policy.Reason `json:"reason"`

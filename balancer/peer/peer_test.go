@@ -32,8 +32,8 @@ func TestCallsArriveAsTheyWereMade(t *testing.T) {
 					got = append(got, from, f)
 					return nil
 				},
-				locate: func(from policy.HostID, id policy.DomainID) (policy.Presence, error) {
-					got = append(got, from, id)
+				locate: func(from policy.HostID, r peer.LocateRequest) (policy.Presence, error) {
+					got = append(got, from, r)
 					return policy.Presence{Known: true, Defined: true, State: policy.StatePaused, Job: policy.MigratingOut, MigratedAway: true}, nil
 				},
 			}
@@ -56,12 +56,13 @@ func TestCallsArriveAsTheyWereMade(t *testing.T) {
 			must(t, c.Renew(t.Context(), endpoint, hostB, op))
 			done := finish()
 			must(t, c.Finish(t.Context(), endpoint, hostB, done))
-			presence, err := c.Locate(t.Context(), endpoint, hostB, domain)
+			where := peer.LocateRequest{Domain: domain, Alarm: &peer.Alarm{Op: op, Name: "vm1", Reason: policy.Duplicated}}
+			presence, err := c.Locate(t.Context(), endpoint, hostB, where)
 			must(t, err)
 			if want := (policy.Presence{Known: true, Defined: true, State: policy.StatePaused, Job: policy.MigratingOut, MigratedAway: true}); presence != want {
 				t.Errorf("presence %+v, want %+v", presence, want)
 			}
-			want := []any{hostA, reservation(), hostA, op, hostA, done, hostA, domain}
+			want := []any{hostA, reservation(), hostA, op, hostA, done, hostA, where}
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("the target heard\n%+v, want\n%+v", got, want)
 			}
@@ -89,7 +90,7 @@ func TestFailuresOfTheTargetAreErrors(t *testing.T) {
 	h := &host{
 		renew:  func(policy.HostID, policy.OpID) (bool, error) { return false, nil },
 		finish: func(policy.HostID, peer.FinishRequest) error { return errors.New("disk full") },
-		locate: func(policy.HostID, policy.DomainID) (policy.Presence, error) {
+		locate: func(policy.HostID, peer.LocateRequest) (policy.Presence, error) {
 			return policy.Presence{Active: true}, errors.New("libvirt is down")
 		},
 	}
@@ -103,7 +104,7 @@ func TestFailuresOfTheTargetAreErrors(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "disk full") || errors.Is(err, peer.ErrUnknownOperation) {
 		t.Errorf("finish: %v, want the disk", err)
 	}
-	presence, err := c.Locate(t.Context(), endpoint, hostB, domain)
+	presence, err := c.Locate(t.Context(), endpoint, hostB, peer.LocateRequest{Domain: domain})
 	if err == nil || !strings.Contains(err.Error(), "libvirt is down") || presence != (policy.Presence{}) {
 		t.Errorf("locate: %+v, %v, want nothing known and why", presence, err)
 	}

@@ -84,7 +84,7 @@ func (r ReportReply) Validate() error {
 		validState(p.State),
 		text("report.version", p.Version, nameMax),
 		between("report.over", len(p.Over), 0, samplesMax),
-		between("report.needed", p.Needed, 0, samplesMax),
+		between("report.alarms", len(p.Alarms), 0, ReportDomainsMax),
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		validRoom("report.room", p.Room),
@@ -97,6 +97,15 @@ func (r ReportReply) Validate() error {
 	)
 	for i := 0; err == nil && i < len(p.Idle); i++ {
 		err = uuid("report.idle", p.Idle[i])
+	}
+	for i := 0; err == nil && i < len(p.Alarms); i++ {
+		a := p.Alarms[i]
+		err = first(
+			uuid("report.alarms.domain", a.Domain),
+			text("report.alarms.name", a.Name, nameMax),
+			uuid("report.alarms.from", a.From),
+			text("report.alarms.from_name", a.FromName, nameMax),
+		)
 	}
 	for i := 0; err == nil && i < len(p.Domains); i++ {
 		err = first(

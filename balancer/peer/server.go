@@ -29,8 +29,9 @@ type Handler interface {
 	Renew(ctx context.Context, from policy.HostID, op policy.OpID) (bool, error)
 	// Finish takes note of how the operation ended. It is idempotent.
 	Finish(ctx context.Context, from policy.HostID, f FinishRequest) error
-	// Locate says what this host knows of a domain, or why it cannot say.
-	Locate(ctx context.Context, from policy.HostID, id policy.DomainID) (policy.Presence, error)
+	// Locate says what this host knows of a domain, or why it cannot say, and
+	// takes note of an alarm.
+	Locate(ctx context.Context, from policy.HostID, r LocateRequest) (policy.Presence, error)
 
 	// Audit says what a move of from's has brought, which ended here some time
 	// ago. It is idempotent by the operation ID.

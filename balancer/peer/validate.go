@@ -69,8 +69,14 @@ func (r FinishRequest) Validate() error {
 // Validate checks the form of the operation ID.
 func (r renewRequest) Validate() error { return validOp(r.Op) }
 
-// Validate checks the form of the domain ID.
-func (r locateRequest) Validate() error { return uuid("domain", r.Domain) }
+// Validate checks the form of the IDs and of the name.
+func (r LocateRequest) Validate() error {
+	err := uuid("domain", r.Domain)
+	if err == nil && r.Alarm != nil {
+		err = first(uuid("alarm.op", r.Alarm.Op), text("alarm.name", r.Alarm.Name, nameMax))
+	}
+	return err
+}
 
 // Validate checks that an unknown presence says nothing else.
 func (r locateReply) Validate() error {

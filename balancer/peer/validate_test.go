@@ -133,6 +133,26 @@ func TestReserveReplyValidate(t *testing.T) {
 	}
 }
 
+func TestLocateRequestValidate(t *testing.T) {
+	valid := func() LocateRequest {
+		return LocateRequest{Domain: idA, Alarm: &Alarm{Op: idE, Name: "vm1", Reason: policy.Lost}}
+	}
+	for _, r := range []LocateRequest{valid(), {Domain: idA}} {
+		if err := r.Validate(); err != nil {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	for want, spoil := range map[string]func(*LocateRequest){
+		"domain":     func(r *LocateRequest) { r.Domain = "vm1" },
+		"alarm.op":   func(r *LocateRequest) { r.Alarm.Op = "7" },
+		"alarm.name": func(r *LocateRequest) { r.Alarm.Name = "vm1\nvm2" },
+	} {
+		r := valid()
+		spoil(&r)
+		wantFault(t, r.Validate(), want)
+	}
+}
+
 func TestLocateReplyValidate(t *testing.T) {
 	for _, p := range []policy.Presence{{}, {Known: true, Active: true}} {
 		if err := (locateReply{p}).Validate(); err != nil {
@@ -159,6 +179,8 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{ReserveRequest{}, 4},
 		{ReserveReply{}, 3},
 		{FinishRequest{}, 4},
+		{LocateRequest{}, 2},
+		{Alarm{}, 3},
 		{AuditRequest{}, 4},
 		{policy.Audit{}, 5},
 		{policy.Audits{}, 2},
@@ -178,6 +200,7 @@ func TestEveryFieldIsThoughtOf(t *testing.T) {
 		{api.Decision{}, 10},
 		{api.Tally{}, 3},
 		{api.Status{}, 19},
+		{api.Alarm{}, 5},
 		{policy.Shortage{}, 5},
 		{policy.Count{}, 2},
 		{api.Headroom{}, 2},

@@ -40,10 +40,6 @@ type renewRequest struct {
 	Op policy.OpID `json:"op"`
 }
 
-type locateRequest struct {
-	Domain policy.DomainID `json:"domain"`
-}
-
 type locateReply struct {
 	Presence policy.Presence `json:"presence"`
 }

@@ -75,31 +75,29 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 		fmt.Fprintf(w, "  daemon\t%s, up %s\n", s.Version, lasting(time.Since(s.Started)))
 	})
 	if s.Hold != policy.OK {
-		fmt.Fprintf(w, "Starts nothing: %s%s.\n", s.HoldText, sustained(s))
+		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
 	}
 	printShortage(w, s.Shortage)
 	if len(off) > 0 {
 		fmt.Fprintf(w, "Could be powered off (runs nothing, not held in reserve): %s.\n", fold(off))
 	}
 	printRoom(w, s.Room.Headroom, s.Room.HardestName)
+	printUnderway(w, s)
+}
+
+// printUnderway tells of the moves that are under way, and of what a person must
+// look at.
+func printUnderway(w io.Writer, s api.Status) {
 	for _, o := range s.Operations {
 		printOperation(w, o)
 	}
-}
-
-// sustained says how near the host is to being relieved, while it waits whether
-// its load lasts.
-func sustained(s api.Status) string {
-	if s.Hold != policy.Sustaining {
-		return ""
-	}
-	over := 0
-	for _, o := range s.Over {
-		if o {
-			over++
+	for _, a := range s.Alarms {
+		from := a.FromName
+		if from == "" {
+			from = string(a.From)
 		}
+		fmt.Fprintf(w, "A person must look at %s, which %s was to move to %s: %s.\n", a.Name, from, s.Host.Name, a.Reason.Text())
 	}
-	return fmt.Sprintf(" (%d of the last %s are; %d must be)", over, count(len(s.Over), "sample"), s.Needed)
 }
 
 // until names the end of a wait.

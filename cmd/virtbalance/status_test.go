@@ -8,16 +8,16 @@ import (
 	"github.com/virtbalance/virtbalance/policy"
 )
 
-// How near the host is to being relieved is said while that is what it waits for.
-func TestPrintStatusSaysHowLongItLasts(t *testing.T) {
-	for hold, want := range map[policy.Reason]string{
-		policy.Sustaining: "Starts nothing: " + policy.Sustaining.Text() + " (2 of the last 3 samples are; 4 must be).\n",
-		policy.Settling:   "Starts nothing: " + policy.Settling.Text() + ".\n",
-	} {
-		var b strings.Builder
-		printStatus(&b, api.Status{Over: []bool{true, false, true}, Needed: 4, Hold: hold, HoldText: hold.Text()}, nil)
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("%s: got\n%s\nwant %q in it", hold, b.String(), want)
-		}
+// The target of a move that went wrong says so, too; its source may be down.
+func TestPrintStatusTellsOfAlarms(t *testing.T) {
+	s := api.Status{
+		Hold: policy.FrozenHost, HoldText: policy.FrozenHost.Text(),
+		Alarms: []api.Alarm{{Name: "vm1", From: "2c0f", FromName: "h1", Reason: policy.Duplicated}},
+	}
+	s.Host.Name = "h2"
+	var b strings.Builder
+	printStatus(&b, s, nil)
+	if want := "A person must look at vm1, which h1 was to move to h2: the domain runs on both hosts.\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got\n%s\nwant %q in it", b.String(), want)
 	}
 }

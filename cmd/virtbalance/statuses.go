@@ -69,9 +69,7 @@ func printStatuses(w io.Writer, statuses []api.Status) {
 		})
 	}
 	for _, s := range statuses {
-		for _, o := range s.Operations {
-			printOperation(w, o)
-		}
+		printUnderway(w, s)
 	}
 }
 

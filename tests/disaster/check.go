@@ -42,6 +42,9 @@ type record struct {
 	autostart bool
 	// split: the domain was found on both hosts; then neither answer is the truth.
 	split bool
+	// told is in which life the target was told of the alarm of the operation;
+	// -1 is in all, for it has written it down.
+	told int
 	// heard is when the target last heard of the operation.
 	heard time.Time
 	// lapsed are the operations whose migrations had been asked for, of which the
@@ -78,6 +81,15 @@ func (c *checker) touched(id policy.DomainID) { c.hands[id] = c.now() }
 func (c *checker) heard(op policy.OpID) {
 	if r := c.ops[op]; r != nil {
 		r.heard = c.now()
+	}
+}
+
+// told: the target knows of the alarm.
+func (c *checker) told(h *host, op policy.OpID, saved error) {
+	if r := c.ops[op]; saved == nil {
+		r.told = -1
+	} else if r.told == 0 {
+		r.told = h.life
 	}
 }
 
@@ -367,9 +379,18 @@ func (c *checker) closed(h *host, o operation.Operation) {
 	}
 }
 
-// turn: promises do not outlive silence.
+// turn: promises do not outlive silence, and while a person is called for, both
+// hosts are frozen.
 func (c *checker) turn(h *host, t balancer.Turn) {
 	tune := c.s.tune
+	for _, r := range c.ops {
+		d := r.from.drivers[r.id]
+		knows := r.from == h || r.to == h && (r.told == -1 || r.told == h.life)
+		if d != nil && knows && operation.Grave(d.o.Alarm()) && !t.View.Hosts[0].Flags.Has(policy.Frozen) {
+			c.s.violate("%s is not frozen, and a person must look at %s: %s", h.name, short(r.id), d.o.Alarm())
+			return
+		}
+	}
 	for _, p := range t.View.Ledger {
 		r := c.ops[p.Op]
 		if p.From == h.facts.ID {

@@ -51,6 +51,9 @@ func (d *driver) answer(e operation.Event) {
 	if s.o.Plant == ActOnUnknown && d.o.Phase == operation.Unknown && d.action == operation.Wait && d.o.Tries > 1 {
 		d.action = operation.Migrate
 	}
+	if d.o.Alarm() != before.Alarm() {
+		h.core.Advanced(h.clock(), d.o)
+	}
 	s.check.advanced(h, before, d.o, d.action)
 	if !s.calm && s.chance(s.o.Scenario.crashOdds()) {
 		s.tracef("%s killed before %s of %s", h.name, d.action, short(d.o.ID))
@@ -206,9 +209,14 @@ func (d *driver) locate() {
 		l.Source = h.locate(d.o.Move.Domain)
 		answered()
 	})
-	id := d.o.Move.Domain
+	from, q := h.facts.ID, balancer.LocateRequest(d.o)
 	d.ask(locateTimeout, func(t *host, done func(any)) {
-		t.later(s.latency(), func() { done(t.locate(id)) })
+		if q.Alarm != nil && t.core.Alarmed(t.clock(), from, q.Domain, *q.Alarm) {
+			s.tracef("%s hears of the alarm of %s: %s", t.name, short(q.Alarm.Op), q.Alarm.Reason)
+			t.publish()
+			s.check.told(t, q.Alarm.Op, t.remember())
+		}
+		t.later(s.latency(), func() { done(t.locate(q.Domain)) })
 	}, func(x any, _ error) {
 		l.Target, _ = x.(policy.Presence)
 		answered()

@@ -1,0 +1,94 @@
+package balancer
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/virtbalance/virtbalance/balancer/peer"
+	"github.com/virtbalance/virtbalance/policy"
+)
+
+// TestAlarmFreezesTheTarget: what a source has found freezes the target as well,
+// over a restart, until the source says how it has ended or is silent for long.
+func TestAlarmFreezesTheTarget(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	told := peer.Alarm{Op: "op1", Name: "vm1", Reason: policy.Duplicated}
+	// alarmed is a target that knows of the alarm and was restarted then.
+	alarmed := func(t *testing.T) (*Core, time.Time) {
+		t.Helper()
+		before, now := coreOn("target", 0.5)
+		if why := before.Admit(now, r); why != policy.OK {
+			t.Fatal(why)
+		}
+		now = feed(before, now, 0.5, 1, domainCounters(r.Move.Domain))
+		if !before.Alarmed(now, "source", r.Move.Domain, told) || before.Alarmed(now, "source", r.Move.Domain, told) {
+			t.Error("the first time is news, and the second is not")
+		}
+		written, err := json.Marshal(before.Memory())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m Memory
+		if err := json.Unmarshal(written, &m); err != nil {
+			t.Fatal(err)
+		}
+		return NewCore(before.facts, testTuning(), m), now
+	}
+	frozen := func(t *testing.T, c *Core, now time.Time, want bool) {
+		t.Helper()
+		if c.HostState(now).Flags.Has(policy.Frozen) != want || c.View(now, Fleet{}).Conditions.Frozen != want {
+			t.Errorf("frozen is %t, want %t", !want, want)
+		}
+	}
+
+	t.Run("ended", func(t *testing.T) {
+		c, now := alarmed(t)
+		frozen(t, c, now, true)
+		another := r.Move
+		another.From = "stranger"
+		c.Ended(now, peer.FinishRequest{Op: "op1", Move: another, Result: policy.Failed})
+		frozen(t, c, now, true)
+		c.Ended(now, peer.FinishRequest{Op: "op1", Move: r.Move, Result: policy.Failed})
+		frozen(t, c, now, false)
+	})
+	t.Run("silence", func(t *testing.T) {
+		c, now := alarmed(t)
+		now = feed(c, now, 0.5, 6*59, domainCounters(r.Move.Domain))
+		frozen(t, c, now, true)
+		now = feed(c, now, 0.5, 6*2, domainCounters(r.Move.Domain))
+		frozen(t, c, now, false)
+	})
+	t.Run("repeated", func(t *testing.T) {
+		c, now := alarmed(t)
+		for range 3 {
+			now = feed(c, now, 0.5, 6*50, domainCounters(r.Move.Domain))
+			c.Alarmed(now, "source", r.Move.Domain, told)
+		}
+		frozen(t, c, now, true)
+	})
+}
+
+// What does not concern this host, or calls for nobody, does not freeze it.
+func TestAlarmsThatAreNotHeeded(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	for name, told := range map[string]struct {
+		from   policy.HostID
+		domain policy.DomainID
+		alarm  peer.Alarm
+	}{
+		"only to be awaited": {"source", r.Move.Domain, peer.Alarm{Op: "op1", Reason: policy.NotLocated}},
+		"another's promise":  {"stranger", r.Move.Domain, peer.Alarm{Op: "op1", Reason: policy.Lost}},
+		"no promise":         {"source", "elsewhere", peer.Alarm{Op: "op2", Reason: policy.Lost}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, now := coreOn("target", 0.5)
+			if why := c.Admit(now, r); why != policy.OK {
+				t.Fatal(why)
+			}
+			if c.Alarmed(now, told.from, told.domain, told.alarm) || c.frozen() {
+				t.Errorf("%+v froze the host", told)
+			}
+		})
+	}
+}
