@@ -37,6 +37,8 @@ func TestPostCopyFails(t *testing.T) {
 		return open && o.Alarm != policy.OK && o.Alarm != policy.NotLocated && r.status("h1").Hold == policy.FrozenHost
 	})
 	t.Logf("h1 called for a person %.1f s after that", time.Since(began).Seconds())
+	r.until(time.Minute, "h2 is frozen, too", func() bool { return r.status("h2").Hold == policy.FrozenHost })
+	t.Logf("h2 was frozen %.1f s after that", time.Since(began).Seconds())
 
 	untouched := func() {
 		t.Helper()
@@ -46,6 +48,9 @@ func TestPostCopyFails(t *testing.T) {
 		}
 		if s := r.status("h1"); !s.State.Flags.Has(policy.Frozen) || s.Hold != policy.FrozenHost {
 			t.Errorf("h1 holds because of %s, flags %v; want it frozen", s.Hold, s.State.Flags)
+		}
+		if s := r.status("h2"); s.Hold != policy.FrozenHost || len(s.Alarms) != 1 || s.Alarms[0].Name != "mover" || s.Alarms[0].FromName != "h1" {
+			t.Errorf("h2 holds because of %s, alarms %+v; want it frozen for the mover of h1", s.Hold, s.Alarms)
 		}
 		state, err := h1.Virsh(r.ctx, "domstate --reason mover")
 		r.must(err)
@@ -63,8 +68,8 @@ func TestPostCopyFails(t *testing.T) {
 	// A person gives the half that is left up, and boots the guest again.
 	_, err := h1.Virsh(r.ctx, "destroy mover")
 	r.must(err)
-	r.until(time.Minute, "the operation is closed, and h1 goes on", func() bool {
-		return len(r.ended()) > 0 && !r.status("h1").State.Flags.Has(policy.Frozen)
+	r.until(time.Minute, "the operation is closed, and both hosts go on", func() bool {
+		return len(r.ended()) > 0 && !r.status("h1").State.Flags.Has(policy.Frozen) && !r.status("h2").State.Flags.Has(policy.Frozen)
 	})
 	o := r.ended()[len(r.ended())-1]
 	t.Logf("the journal says: %s, %s %s", o.Result, o.Reason.Text(), o.Detail)

@@ -80,4 +80,17 @@ await run(async (browser) => {
   await narrow.waitForSelector(".traveller", { timeout: 60_000 });
   check(!await wide(narrow), "nothing is wider than a small screen");
   await picture(narrow, "look-fleet-narrow");
+
+  // The source of a move that went wrong is silent; its target tells.
+  await narrow.route("**/v1/fleet*", async (route) => {
+    const response = await route.fetch();
+    const fleet = await response.json();
+    const host = (name) => fleet.hosts.find((h) => h.name === name);
+    const target = host("rack01-node01");
+    target.flags |= 16;
+    target.report.alarms = [{ domain: "00000000-0000-4000-9000-000000000999", name: "vm-lost", from: host("rack01-node02").id, reason: "duplicated" }];
+    await route.fulfill({ response, json: fleet });
+  });
+  await narrow.waitForFunction(() => /A person must look at vm-lost, on its way from rack01-node02 to rack01-node01: duplicated\./.test(document.querySelector("#notices").textContent));
+  check((await narrow.locator("h1").textContent()).startsWith("rack01-node01: a domain needs a person's eye"), "what a person must look at is said first");
 });

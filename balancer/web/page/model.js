@@ -19,6 +19,7 @@ export function model(report, measure = "cpu") {
   const own = report.hosts.find((h) => h.self)?.report;
   return {
     hosts, byID, moves, names,
+    alarms: alarms(report.hosts, moves, names),
     proposals: proposals(report.hosts, moves, names),
     marks: own?.marks,
     measure,
@@ -72,6 +73,16 @@ function move(o, names) {
     raw: o.move, opened: new Date(o.opened), predicted: o.move.duration_ns / 1e9,
     alarm: o.alarm && o.alarm !== "ok" ? o.alarm : "",
   };
+}
+
+// alarms are what a person must look at: the moves that say so, and what their
+// targets have been told of those whose source is silent.
+function alarms(hosts, moves, names) {
+  const known = moves.filter((m) => m.alarm);
+  const told = hosts.flatMap((h) => h.silent ? [] : (h.report?.alarms ?? []).map((a) => ({
+    domain: a.domain, name: a.name, alarm: a.reason, from: a.from, fromName: names.get(a.from) ?? a.from_name ?? a.from, toName: h.name,
+  })));
+  return [...known, ...told.filter((a) => !known.some((m) => m.domain === a.domain && m.from === a.from))];
 }
 
 // proposals are moves that hosts have decided and do not make.
