@@ -93,6 +93,14 @@ func (c *checker) told(h *host, op policy.OpID, saved error) {
 	}
 }
 
+// calmed: the target has heard that the operation has ended. Its source may yet
+// be killed before it can write that down, and call for a person once more.
+func (c *checker) calmed(op policy.OpID) {
+	if r := c.ops[op]; r != nil {
+		r.told = 0
+	}
+}
+
 // alarmed reports whether a daemon has called for a person to look at a domain
 // before anything is done with it.
 func (c *checker) alarmed(id policy.DomainID) bool {
@@ -363,8 +371,8 @@ func (c *checker) closed(h *host, o operation.Operation) {
 	for _, m := range c.s.world.Migrations() {
 		if m.Domain == name && m.From == h.name && !m.Foreign && !m.Began.Before(r.begun) {
 			arrived, ended = m.Arrived, true
-			if c.dark[m.To].After(m.Ended) {
-				return // what arrived has perhaps died since, unseen
+			if c.dark[m.To].After(m.Ended) || m.Split && c.dark[m.From].After(m.Ended) {
+				return // one of them has perhaps died since, unseen
 			}
 			split = m.Split
 		}

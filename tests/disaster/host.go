@@ -258,6 +258,7 @@ func (h *host) renew(from policy.HostID, op policy.OpID, done func(any)) {
 func (h *host) finish(f peer.FinishRequest, done func(any)) {
 	a, arrived := h.core.Ended(h.clock(), f)
 	h.s.check.heard(f.Op)
+	h.s.check.calmed(f.Op)
 	h.publish()
 	if !arrived {
 		done(error(nil))
