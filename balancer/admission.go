@@ -110,7 +110,7 @@ func (c *Core) Renew(now time.Time, from policy.HostID, op policy.OpID) bool {
 // if this host had promised the place to who says so, and the domain has
 // arrived: then its arrival is to be finished.
 func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
-	c.calmed(f.Move.From, f.Op)
+	c.told(f.Move.From, f.Op)
 	a, ok := c.arriving[f.Op]
 	if !ok || a.from != f.Move.From || a.domain != f.Move.Domain {
 		return Arrived{}, false
@@ -128,7 +128,7 @@ func (c *Core) Ended(now time.Time, f peer.FinishRequest) (Arrived, bool) {
 		c.settle(now, r)
 	}
 	c.supersede(f.Op, a.domain)
-	a.handoff = f.Handoff
+	a.handoff, a.told = f.Handoff, true
 	c.arriving[f.Op] = a
 	return c.arrive(now, f.Op, a), true
 }

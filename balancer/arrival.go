@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/operation"
 	"github.com/virtbalance/virtbalance/hypervisor"
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -76,6 +77,9 @@ func (c *Core) Finished(op policy.OpID) {
 	if a, ok := c.arriving[op]; ok {
 		c.others.expect(a.domain)
 		c.supersede(op, a.domain)
+		if !a.told {
+			c.unheard(op, a)
+		}
 		delete(c.regrets, a.domain) // of an earlier stay here
 	}
 	delete(c.arriving, op)
@@ -102,6 +106,9 @@ func (c *Core) supersede(op policy.OpID, id policy.DomainID) {
 			c.ledger = c.ledger.Without(other)
 		}
 	}
+	maps.DeleteFunc(c.doubts, func(_ doubtKey, d Doubt) bool {
+		return d.Domain == id && d.Op != op && !operation.Grave(d.Reason)
+	})
 }
 
 // promisedTo reports whether this host waits for the domain.

@@ -38,8 +38,8 @@ type Core struct {
 	// may arrive all the same, or the hypervisor not answer when it does.
 	arriving map[policy.OpID]arrival
 
-	// alarms are what other hosts have found.
-	alarms map[alarmKey]Alarm
+	// doubts are about domains that other hosts were to move here.
+	doubts map[doubtKey]Doubt
 
 	// others remembers whom somebody else has brought here.
 	others strangers
@@ -107,6 +107,8 @@ type arrival struct {
 	heard time.Time
 	// since is when it was first seen to run here.
 	since time.Time
+	// told: the source says that it has come.
+	told bool
 }
 
 // arrivalKept is for how long an arrival that nobody speaks of is waited for.
@@ -123,8 +125,8 @@ type Memory struct {
 	// Promises to domains that have not arrived: without them a target that was
 	// restarted would not know whose arrival to finish.
 	Promises []Promise `json:"promises,omitempty"`
-	// Alarms are what other hosts have found of domains that were to come here.
-	Alarms []Alarm `json:"alarms,omitempty"`
+	// Doubts are about domains that other hosts were to move here.
+	Doubts []Doubt `json:"doubts,omitempty"`
 	// Brought are the domains that somebody else has moved here.
 	Brought []Brought `json:"brought,omitempty"`
 	// Regrets are of the domains whose move here has not helped.
@@ -139,14 +141,14 @@ func NewCore(facts policy.HostFacts, t Tuning, m Memory) *Core {
 		estimator: policy.Estimator{TimeConstant: t.TimeConstant, Horizon: t.Horizon},
 		state:     m.State, paused: m.Paused, cordoned: m.Cordoned, draining: m.Draining,
 		arriving:   map[policy.OpID]arrival{},
-		alarms:     map[alarmKey]Alarm{},
+		doubts:     map[doubtKey]Doubt{},
 		operations: map[policy.OpID]operation.Operation{},
 		others:     newStrangers(m.Brought),
 		cancelled:  map[policy.OpID]bool{},
 		auditing:   map[policy.OpID]bool{}, regrets: map[policy.DomainID]Regret{},
 	}
-	for _, a := range m.Alarms {
-		c.alarms[a.key()] = a
+	for _, d := range m.Doubts {
+		c.doubts[d.key()] = d
 	}
 	for _, g := range m.Regrets {
 		c.regrets[g.Domain] = g
@@ -177,7 +179,7 @@ func (c *Core) Memory() Memory {
 	state.Uses = nil
 	m := Memory{
 		State: state, Paused: c.paused, Cordoned: c.cordoned, Draining: c.draining, Labels: c.labels,
-		Alarms: c.Alarms(), Brought: c.others.remembered(), Regrets: c.rememberedRegrets(),
+		Doubts: c.rememberedDoubts(), Brought: c.others.remembered(), Regrets: c.rememberedRegrets(),
 	}
 	for _, op := range slices.Sorted(maps.Keys(c.arriving)) {
 		a := c.arriving[op]
@@ -383,6 +385,8 @@ func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 		return c.domains[i].Obstacle
 	case c.operatesOn(o.Move.Domain, o.ID):
 		return policy.JobActive
+	case c.unconfirmed(o.Move.Domain):
+		return policy.Unconfirmed
 	default:
 		return policy.OK
 	}

@@ -94,12 +94,17 @@ func (c *Core) judged() policy.Utilization {
 }
 
 // movable are the domains, with what this host is already doing with them: until
-// an operation has ended, nobody knows where its domain will be.
+// an operation has ended, nobody knows where its domain will be. The same is true
+// of one that has arrived, until its source says so.
 func (c *Core) movable() []policy.Domain {
 	domains := slices.Clone(c.domains)
 	for i := range domains {
-		if domains[i].Obstacle == policy.OK && c.operatesOn(domains[i].ID, "") {
-			domains[i].Obstacle = policy.JobActive
+		switch d := &domains[i]; {
+		case d.Obstacle != policy.OK:
+		case c.operatesOn(d.ID, ""):
+			d.Obstacle = policy.JobActive
+		case c.unconfirmed(d.ID):
+			d.Obstacle = policy.Unconfirmed
 		}
 	}
 	return domains

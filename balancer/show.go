@@ -17,7 +17,7 @@ type glance struct {
 	shadow     Shadow
 	state      policy.State
 	operations []operation.Operation
-	alarms     []Alarm
+	alarms     []Doubt
 	paused     bool
 }
 

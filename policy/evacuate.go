@@ -64,7 +64,7 @@ type pair struct {
 // domain or the host: waiting is enough.
 func (r Reason) passing() bool {
 	switch r {
-	case HostInboundLimit, HostStale, HostBlind, InFlight, JobActive, NotInspected, Unreachable, Cancelled, Interrupted, JournalUnwritable:
+	case HostInboundLimit, HostStale, HostBlind, InFlight, JobActive, Unconfirmed, NotInspected, Unreachable, Cancelled, Interrupted, JournalUnwritable:
 		return true
 	default:
 		return false

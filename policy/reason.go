@@ -48,6 +48,7 @@ const (
 	Passthrough
 	HasSnapshot
 	JobActive
+	Unconfirmed
 	Transient
 	PinnedDomain
 	IgnoredDomain
@@ -154,6 +155,7 @@ var reasonTexts = [reasonEnd]reasonText{
 	Passthrough:      {"passthrough", "the domain holds a device of this host"},
 	HasSnapshot:      {"has_snapshot", "the domain has snapshots"},
 	JobActive:        {"job_active", "another job is active on the domain"},
+	Unconfirmed:      {"unconfirmed", "the host that it came from has not said yet that it is gone there"},
 	Transient:        {"transient", "transient domains are not moved by configuration"},
 	PinnedDomain:     {"pinned", "the domain is pinned to this host"},
 	PersonsOnly:      {"persons_only", "the domain moves only when a person moves it or drains its host"},

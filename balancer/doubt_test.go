@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/virtbalance/virtbalance/balancer/operation"
 	"github.com/virtbalance/virtbalance/balancer/peer"
 	"github.com/virtbalance/virtbalance/policy"
 )
@@ -90,5 +91,80 @@ func TestAlarmsThatAreNotHeeded(t *testing.T) {
 				t.Errorf("%+v froze the host", told)
 			}
 		})
+	}
+}
+
+// TestUnconfirmedStays: a domain that has arrived is not moved on until its
+// source has said how the move ended, over restarts, or an hour has passed.
+func TestUnconfirmedStays(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	arrived := func(t *testing.T) (*Core, time.Time) {
+		t.Helper()
+		c, now := coreOn("target", 0.5)
+		if why := c.Admit(now, r); why != policy.OK {
+			t.Fatal(why)
+		}
+		now = feed(c, now, 0.5, 1, domainCounters(r.Move.Domain))
+		obstacle(t, c, policy.Unconfirmed)
+		c.Finished("op1")
+		obstacle(t, c, policy.Unconfirmed)
+		if c.frozen() || len(c.Alarms()) != 0 {
+			t.Error("frozen, and nobody calls for a person")
+		}
+		again := NewCore(c.facts, testTuning(), c.Memory())
+		return again, feed(again, now, 0.5, 2, domainCounters(r.Move.Domain))
+	}
+
+	t.Run("told", func(t *testing.T) {
+		c, now := arrived(t)
+		obstacle(t, c, policy.Unconfirmed)
+		c.Ended(now, peer.FinishRequest{Op: "op1", Move: r.Move, Result: policy.Succeeded, Handoff: r.Handoff})
+		obstacle(t, c, policy.OK)
+	})
+	t.Run("told first", func(t *testing.T) {
+		c, now := coreOn("target", 0.5)
+		c.Admit(now, r)
+		c.Ended(now, peer.FinishRequest{Op: "op1", Move: r.Move, Result: policy.Succeeded, Handoff: r.Handoff})
+		feed(c, now, 0.5, 1, domainCounters(r.Move.Domain))
+		obstacle(t, c, policy.OK)
+		c.Finished("op1")
+		obstacle(t, c, policy.OK)
+	})
+	t.Run("silence", func(t *testing.T) {
+		c, now := arrived(t)
+		now = feed(c, now, 0.5, 6*59, domainCounters(r.Move.Domain))
+		obstacle(t, c, policy.Unconfirmed)
+		feed(c, now, 0.5, 6*2, domainCounters(r.Move.Domain))
+		obstacle(t, c, policy.OK)
+	})
+	t.Run("brought by another move since", func(t *testing.T) {
+		c, now := arrived(t)
+		now = feed(c, now, 0.5, 1) // it has left
+		next := requestFor("op2", 1000, policy.GiB)
+		next.Move.Domain, next.Move.From = r.Move.Domain, "another"
+		if why := c.Admit(now, next); why != policy.OK {
+			t.Fatal(why)
+		}
+		c.Ended(now, peer.FinishRequest{Op: "op2", Move: next.Move, Result: policy.Succeeded, Handoff: next.Handoff})
+		feed(c, now, 0.5, 1, domainCounters(r.Move.Domain))
+		c.Finished("op2")
+		obstacle(t, c, policy.OK)
+	})
+}
+
+// obstacle checks what is in the way of moving the one domain that is here.
+func obstacle(t *testing.T, c *Core, want policy.Reason) {
+	t.Helper()
+	d := c.movable()
+	if len(d) != 1 || d[0].Obstacle != want {
+		t.Errorf("domains %+v, want one with the obstacle %s", d, want)
+		return
+	}
+	if want == policy.OK {
+		return
+	}
+	o := operation.Operation{ID: "op9", Move: policy.Move{Domain: d[0].ID}}
+	if why := c.Recheck(c.sample.At, o); why != want {
+		t.Errorf("an operation on it that was promised a place may begin: %s", why)
 	}
 }
