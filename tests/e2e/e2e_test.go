@@ -121,7 +121,12 @@ func (w *show) allHearAll() {
 		}
 	}
 	w.until(2*time.Minute, "every daemon has heard from every host", func() bool {
-		for _, d := range on {
+		for host, d := range on {
+			select {
+			case <-d.Done():
+				w.Fatalf("the daemon of %s has ended:\n%s", host, d.Log())
+			default:
+			}
 			if s, err := d.Client.Status(w.ctx); err != nil || s.Fleet.Fresh != len(on) {
 				return false
 			}

@@ -24,10 +24,8 @@ const (
 // TestRelief is the main job: a host is driven over its high mark, one of its
 // guests is migrated to a host with room, and the guest never stops.
 func TestRelief(t *testing.T) {
-	// h1 is as far above its high mark as it is below all of its CPU, where what
-	// guests wait for counts as load, too; without one of the hot guests it is
-	// well below its stop mark. One of them fits on h3, none on h2.
-	const overloaded, full = 0.80, 0.95
+	// Without one of the hot guests h1 is well below its stop mark. One of them fits
+	// on h3, none on h2.
 	s := stage.Settings{Policy: "low = 10\nreceive = 58\nstop = 60\nhigh = 65\n"}
 	w := newShow(t, lab.Options{Hosts: 3}, s)
 	// Starting guests is load, too.
@@ -54,12 +52,7 @@ func TestRelief(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	calm := func() bool { return w.status("h1").Hold == policy.NotOverloaded }
-	var began time.Time // the attempt
-	made := func(host string) []api.Operation {
-		return slices.DeleteFunc(w.made(host), func(o api.Operation) bool { return o.Opened.Before(began) })
-	}
-	w.until(time.Minute, "h1 is calm", calm)
+	w.until(time.Minute, "h1 is calm", w.calm)
 	watches := map[string]*lab.Watch{}
 	for _, g := range append(slices.Clone(hot), cold) {
 		watch, err := g.Watch(w.ctx)
@@ -68,49 +61,12 @@ func TestRelief(t *testing.T) {
 		}
 		watches[g.Name] = watch
 	}
-	// How much of the CPU guests get changes with what else the machine does. An
-	// attempt after which h1 is not overloaded, or so full that what its guests wait
-	// for makes them too large for any host, is no attempt: the loads are found anew.
-	var load int
-	var before api.Status // the last one before the move
-	var o api.Operation
-	for attempt := 1; o.ID == ""; attempt++ {
-		load = loadFor(w, "h1", overloaded, hot...)
-		w.until(time.Minute, "h1 is calm again", calm)
-		began = time.Now()
-		w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
-		for _, g := range hot {
-			w.must(g.SetLoad(w.ctx, w.lab.Host("h1"), load))
-		}
-		underway := false
-		for len(made("h1")) == 0 && (underway || time.Since(began) < 30*time.Second) {
-			now := w.status("h1")
-			if underway = len(now.Operations) > 0; !underway && len(made("h1")) == 0 {
-				before = now
-			}
-			time.Sleep(200 * time.Millisecond)
-		}
-		w.must(w.daemons["h1"].Client.SetPaused(w.ctx, true))
-		switch ended := made("h1"); {
-		case len(ended) > 0 && (ended[0].Move.Name != cold.Name || before.State.Ahead < full):
-			o = ended[0]
-		case attempt == 4:
-			t.Fatalf("h1 is not relieved: %s", before.HoldText)
-		case len(ended) > 0:
-			t.Logf("attempt %d: h1 was heading for %s, with which only %s fits elsewhere", attempt, before.State.Ahead, cold.Name)
-			_, err := cold.Migrate(w.ctx, w.lab.Host(ended[0].ToName), w.lab.Host("h1"))
-			w.must(err)
-		case before.Hold == policy.NotOverloaded || before.Hold == policy.Sustaining || before.Hold == policy.NoFeasibleHost:
-			t.Logf("attempt %d: h1 was heading for %s: %s", attempt, before.State.Ahead, before.HoldText)
-		default:
-			t.Fatalf("h1 is not relieved, and says: %s", before.HoldText)
-		}
-	}
-	w.must(w.daemons["h1"].Client.SetPaused(w.ctx, false))
+	r := relieve(w, hot, cold)
+	o := r.move
 
-	took := o.Ended.Sub(firstAbove(t, before, s))
+	took := o.Ended.Sub(firstAbove(t, r.before, s))
 	for _, refused := range w.history("h1")[1:] {
-		if refused.Opened.Before(began) {
+		if refused.Opened.Before(r.began) {
 			break
 		}
 		// The machine was busy with something else; since then it is tried anew.
@@ -155,14 +111,80 @@ func TestRelief(t *testing.T) {
 	for _, g := range hot {
 		on, err := w.lab.RunningOn(w.ctx, g.Name)
 		w.must(err)
-		w.must(g.SetLoad(w.ctx, on, load/2))
+		w.must(g.SetLoad(w.ctx, on, r.load/2))
 	}
 	time.Sleep(10 * time.Second)
 	for host := range w.daemons {
-		if n := len(made(host)); host != "h1" && n != 0 || host == "h1" && n != 1 {
+		if n := len(w.madeSince(host, r.began)); host != "h1" && n != 0 || host == "h1" && n != 1 {
 			t.Errorf("%s made %d moves", host, n)
 		}
 	}
+}
+
+// relief is a move that has relieved h1 of one of its hot guests.
+type relief struct {
+	began  time.Time  // the attempt
+	load   int        // of each hot guest
+	before api.Status // what h1 said last before the move
+	move   api.Operation
+}
+
+// relieve overloads h1 by its hot guests, and waits until it has moved one. h1 is
+// left with nothing paused.
+//
+// How much of the CPU guests get changes with what else the machine does. An
+// attempt after which h1 is not overloaded, or so full that what its guests wait
+// for makes them too large for any host, is no attempt: the loads are found anew.
+func relieve(w *show, hot []*lab.Guest, cold *lab.Guest) relief {
+	w.Helper()
+	// As far above the high mark as below all of the CPU, where what guests wait for
+	// counts as load, too.
+	const overloaded, full = 0.80, 0.95
+	h1 := w.daemons["h1"].Client
+	for attempt := 1; ; attempt++ {
+		r := relief{load: loadFor(w, "h1", overloaded, hot...)}
+		w.until(time.Minute, "h1 is calm again", w.calm)
+		r.began = time.Now()
+		w.must(h1.SetPaused(w.ctx, false))
+		for _, g := range hot {
+			w.must(g.SetLoad(w.ctx, w.lab.Host("h1"), r.load))
+		}
+		made := func() []api.Operation { return w.madeSince("h1", r.began) }
+		underway := false
+		for len(made()) == 0 && (underway || time.Since(r.began) < 30*time.Second) {
+			now := w.status("h1")
+			if underway = len(now.Operations) > 0; !underway && len(made()) == 0 {
+				r.before = now
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+		w.must(h1.SetPaused(w.ctx, true))
+		ended, ahead, hold := made(), r.before.State.Ahead, r.before.Hold
+		switch {
+		case len(ended) > 0 && (ended[0].Move.Name != cold.Name || ahead < full):
+			w.must(h1.SetPaused(w.ctx, false))
+			r.move = ended[0]
+			return r
+		case attempt == 4:
+			w.Fatalf("h1 is not relieved: %s", r.before.HoldText)
+		case len(ended) > 0:
+			w.Logf("attempt %d: h1 was heading for %s, with which only %s fits elsewhere", attempt, ahead, cold.Name)
+			_, err := cold.Migrate(w.ctx, w.lab.Host(ended[0].ToName), w.lab.Host("h1"))
+			w.must(err)
+		case hold == policy.NotOverloaded || hold == policy.Sustaining || hold == policy.NoFeasibleHost:
+			w.Logf("attempt %d: h1 was heading for %s: %s", attempt, ahead, r.before.HoldText)
+		default:
+			w.Fatalf("h1 is not relieved, and says: %s", r.before.HoldText)
+		}
+	}
+}
+
+// calm: nothing is to be done on h1.
+func (w *show) calm() bool { return w.status("h1").Hold == policy.NotOverloaded }
+
+// madeSince are the moves of a host that were opened since then.
+func (w *show) madeSince(host string, then time.Time) []api.Operation {
+	return slices.DeleteFunc(w.made(host), func(o api.Operation) bool { return o.Opened.Before(then) })
 }
 
 // firstAbove is when the first of the samples was taken that make an overload, as
