@@ -454,9 +454,35 @@ func (c *checker) end() {
 			}
 		}
 	}
+	c.doubled()
 	c.arrivals()
 	if rested := s.o.Scenario.Rested; rested > 0 && c.now().Sub(c.moved) < rested {
 		s.violate("a domain was moved %s before the end, though the load is constant", c.now().Sub(c.moved))
+	}
+}
+
+// doubled: a domain that one of our migrations has left running on both hosts is
+// told to a person.
+func (c *checker) doubled() {
+	const patience = 5 * time.Minute
+	on := map[string]int{}
+	for _, h := range c.s.world.Report().Hosts {
+		for _, d := range h.Domains {
+			if d.State == policy.StateRunning {
+				on[d.Name]++
+			}
+		}
+	}
+	for _, d := range c.s.domains {
+		var last fake.MigrationRecord
+		for _, m := range c.s.world.Migrations() {
+			if m.Domain == d.name && m.Split {
+				last = m
+			}
+		}
+		if on[d.name] > 1 && last.Split && !last.Foreign && c.now().Sub(last.Ended) > patience && c.hands[d.id].Before(last.Began) && !c.alarmed(d.id) {
+			c.s.violate("%s runs on %d hosts since %s, and nobody is called", d.name, on[d.name], last.Ended.Format("15:04:05"))
+		}
 	}
 }
 
