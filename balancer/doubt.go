@@ -39,16 +39,19 @@ func (d Doubt) key() doubtKey { return doubtKey{d.From, d.Domain} }
 
 // Alarmed takes in that a source calls for a person. It heeds what concerns a
 // domain that has been promised a place here, or that is here, and is true if
-// that is news.
+// that is news. Of more than peer.AlarmsMax it keeps none: one is enough.
 func (c *Core) Alarmed(now time.Time, from policy.HostID, id policy.DomainID, told peer.Alarm) (news bool) {
 	d := Doubt{Op: told.Op, Domain: id, Name: told.Name, From: from, Reason: told.Reason, heard: now}
 	_, here := c.counters(id)
 	if !operation.Grave(d.Reason) || !here && c.arriving[d.Op].from != from {
 		return false
 	}
-	news = c.doubts[d.key()].Reason != d.Reason
+	was := c.doubts[d.key()].Reason
+	if !operation.Grave(was) && len(c.Alarms()) >= peer.AlarmsMax {
+		return false
+	}
 	c.doubts[d.key()] = d
-	return news
+	return was != d.Reason
 }
 
 // Alarms returns the doubts because of which a person must look, in the order of

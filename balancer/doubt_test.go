@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -91,6 +92,22 @@ func TestAlarmsThatAreNotHeeded(t *testing.T) {
 				t.Errorf("%+v froze the host", told)
 			}
 		})
+	}
+}
+
+// However many hosts whoever asks claims to be, what is kept is bounded.
+func TestAlarmsAreBounded(t *testing.T) {
+	r := requestFor("op1", 1000, policy.GiB)
+	c, now := coreOn("target", 0.5, domainCounters(r.Move.Domain))
+	for i := range 2 * peer.AlarmsMax {
+		from := policy.HostID(fmt.Sprint("host", i))
+		c.Alarmed(now, from, r.Move.Domain, peer.Alarm{Op: "op1", Reason: policy.Duplicated})
+	}
+	if n := len(c.Alarms()); n != peer.AlarmsMax {
+		t.Errorf("%d alarms are kept, want %d", n, peer.AlarmsMax)
+	}
+	if c.Alarmed(now, "host0", r.Move.Domain, peer.Alarm{Op: "op1", Reason: policy.Lost}); c.Alarms()[0].Reason != policy.Lost {
+		t.Error("one that is kept does not change any more")
 	}
 }
 

@@ -32,11 +32,13 @@ type explainReply struct {
 	Explanation api.Explanation `json:"explanation"`
 }
 
-// ReportHistoryMax bounds the history in a report, ReportDomainsMax its domains:
-// both together stay below the size of an answer.
+// ReportHistoryMax bounds the history in a report, ReportDomainsMax its domains,
+// AlarmsMax what other hosts call a person for: all together stay below the size
+// of an answer.
 const (
 	ReportHistoryMax = 200
 	ReportDomainsMax = 1000
+	AlarmsMax        = 64
 )
 
 // explainHostsMax bounds the hosts of an explanation; the fleet of one gossip
@@ -84,7 +86,7 @@ func (r ReportReply) Validate() error {
 		validState(p.State),
 		text("report.version", p.Version, nameMax),
 		between("report.over", len(p.Over), 0, samplesMax),
-		between("report.alarms", len(p.Alarms), 0, ReportDomainsMax),
+		between("report.alarms", len(p.Alarms), 0, AlarmsMax),
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		validRoom("report.room", p.Room),

@@ -80,6 +80,14 @@ func TestReportsAreChecked(t *testing.T) {
 		"negative load":    func(r *api.Report) { r.State.Used.CPU = -1 },
 		"escape sequence":  func(r *api.Report) { r.HoldText = "\x1b[2J" },
 		"escape in a name": func(r *api.Report) { r.Host.Name = "\x1b[2J" },
+		"escape in an alarm": func(r *api.Report) {
+			r.Alarms = []api.Alarm{{Domain: r.Domains[0].ID, From: hostC, Name: "\x1b[2J"}}
+		},
+		"too many alarms": func(r *api.Report) {
+			for len(r.Alarms) <= peer.AlarmsMax {
+				r.Alarms = append(r.Alarms, api.Alarm{Domain: r.Domains[0].ID, From: hostC})
+			}
+		},
 		"too many domains": func(r *api.Report) {
 			for len(r.Domains) <= peer.ReportDomainsMax {
 				r.Domains = append(r.Domains, r.Domains[0])
