@@ -313,3 +313,53 @@ func TestFailures(t *testing.T) {
 		})
 	}
 }
+
+// TestAlarmAfterSilence: what the target says only when its daemon can be reached
+// again freezes both hosts like what it says at once.
+func TestAlarmAfterSilence(t *testing.T) {
+	spec := slowHosts(5)
+	spec.Faults = []fake.Fault{{Kind: fake.FaultSplit, From: "h1", At: 0.5, Times: 1}}
+	inFleet(t, spec, func(f *fleet) {
+		time.Sleep(settled)
+		f.heat("a1", 4000)
+		f.heat("b1", 4000)
+		alarm := func(host string) (own, others policy.Reason, hold policy.Reason) {
+			s, err := f.host(host).daemon().Status(f.t.Context())
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			if len(s.Operations) > 0 {
+				own = s.Operations[0].Alarm
+			}
+			if len(s.Alarms) > 0 {
+				others = s.Alarms[0].Reason
+			}
+			return own, others, s.Hold
+		}
+		target := ""
+		f.eventually(10*time.Minute, "a migration runs", func() bool {
+			for _, h := range f.world.Report().Hosts {
+				for _, d := range h.Domains {
+					if d.Job == policy.MigratingIn {
+						target = h.Name
+					}
+				}
+			}
+			return target != ""
+		})
+		f.partition(target)
+		f.eventually(5*time.Minute, "h1 does not know where the domain runs", func() bool {
+			own, _, _ := alarm("h1")
+			return own == policy.NotLocated
+		})
+		if _, _, hold := alarm("h1"); hold == policy.FrozenHost {
+			t.Error("h1 is frozen because of what is only to be awaited")
+		}
+		f.heal()
+		f.eventually(3*time.Minute, "both are frozen", func() bool {
+			own, _, hold := alarm("h1")
+			_, others, held := alarm(target)
+			return own == policy.Duplicated && others == policy.Duplicated && hold == policy.FrozenHost && held == policy.FrozenHost
+		})
+	})
+}
