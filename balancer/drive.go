@@ -43,7 +43,7 @@ func (b *Balancer) drive(ctx context.Context, o operation.Operation) {
 		}
 		was := o.Alarm()
 		o, action = o.Step(time.Now(), event, func(o operation.Operation) error { return b.record(ctx, o) })
-		if o.Alarm() != was {
+		if o.Alarm() != was && !o.Phase.Closed() { // that follows
 			b.alarm(ctx, o)
 		}
 	}

@@ -297,9 +297,10 @@ func Grave(why policy.Reason) bool {
 // before it is called unknown.
 const graceTries = 3
 
-// Alarm is why a person must look, or OK.
+// Alarm is why a person must look, or OK. Where it is established how the
+// migration ended, the operation may be unknown yet: until that is written down.
 func (o Operation) Alarm() policy.Reason {
-	if o.Phase != Unknown {
+	if o.Phase != Unknown || o.Outcome.Result != policy.Unknown {
 		return policy.OK
 	}
 	return o.Outcome.Reason

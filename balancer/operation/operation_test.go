@@ -230,7 +230,7 @@ func TestSilenceIsNoAllClear(t *testing.T) {
 	if o, _ = o.Next(start, Located{running, running}); o.Alarm() != policy.Duplicated {
 		t.Errorf("alarm %s with two copies", o.Alarm())
 	}
-	if _, action := o.Next(start, Located{absent, running}); action != Tell {
-		t.Errorf("%s when it has been put right", action)
+	if o, action := o.Next(start, Located{absent, running}); action != Tell || o.Alarm() != policy.OK {
+		t.Errorf("%s with the alarm %s when it has been put right", action, o.Alarm())
 	}
 }

@@ -51,7 +51,7 @@ func (d *driver) answer(e operation.Event) {
 	if s.o.Plant == ActOnUnknown && d.o.Phase == operation.Unknown && d.action == operation.Wait && d.o.Tries > 1 {
 		d.action = operation.Migrate
 	}
-	if d.o.Alarm() != before.Alarm() {
+	if d.o.Alarm() != before.Alarm() && !d.o.Phase.Closed() {
 		h.core.Advanced(h.clock(), d.o)
 	}
 	s.check.advanced(h, before, d.o, d.action)
