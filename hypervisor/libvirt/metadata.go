@@ -193,7 +193,7 @@ func (r rules) element() string {
 	if h := r.history; h != (policy.MoveHistory{}) {
 		b.WriteString("<moved")
 		if !h.Last.IsZero() {
-			attribute(&b, "last", h.Last.UTC().Format(time.RFC3339))
+			attribute(&b, "last", h.Last.UTC().Format(timeForm))
 		}
 		if h.From != "" {
 			attribute(&b, "from", string(h.From))
@@ -209,9 +209,13 @@ func (r rules) element() string {
 	return b.String()
 }
 
-// sameHistory compares what can be written: whole seconds.
+// timeForm keeps what of a time is written: with whole seconds alone, cooldowns
+// would be up to one second short.
+const timeForm = "2006-01-02T15:04:05.999Z07:00"
+
+// sameHistory compares what can be written.
 func sameHistory(a, b policy.MoveHistory) bool {
-	return a.From == b.From && a.Count == b.Count && a.Unhelped == b.Unhelped && a.Last.Unix() == b.Last.Unix()
+	return a.From == b.From && a.Count == b.Count && a.Unhelped == b.Unhelped && a.Last.UnixMilli() == b.Last.UnixMilli()
 }
 
 // readMetadata returns what the metadata of a domain definition says: our

@@ -199,3 +199,14 @@ func FuzzMetadata(f *testing.F) {
 		}
 	})
 }
+
+// What is read back ends a cooldown no sooner than what was written.
+func TestHistoryKeepsFractionsOfSeconds(t *testing.T) {
+	written := rules{history: policy.MoveHistory{
+		Last: time.Date(2026, 5, 4, 3, 2, 1, 853_000_000, time.UTC), From: someHost, Count: 2,
+	}}
+	read, err := parseRules(written.element())
+	if err != nil || read.history != written.history {
+		t.Errorf("wrote %+v, read %+v, %v", written.history, read.history, err)
+	}
+}
