@@ -134,7 +134,8 @@ type relief struct {
 //
 // How much of the CPU guests get changes with what else the machine does. An
 // attempt after which h1 is not overloaded, or so full that what its guests wait
-// for makes them too large for any host, is no attempt: the loads are found anew.
+// for makes them too large for any host, or its hot guests fit nowhere because
+// the others are busy, is no attempt: the loads are found anew.
 func relieve(w *show, hot []*lab.Guest, cold *lab.Guest) relief {
 	w.Helper()
 	// As far above the high mark as below all of the CPU, where what guests wait for
@@ -161,7 +162,7 @@ func relieve(w *show, hot []*lab.Guest, cold *lab.Guest) relief {
 		w.must(h1.SetPaused(w.ctx, true))
 		ended, ahead, hold := made(), r.before.State.Ahead, r.before.Hold
 		switch {
-		case len(ended) > 0 && (ended[0].Move.Name != cold.Name || ahead < full):
+		case len(ended) > 0 && (ended[0].Move.Name != cold.Name || ahead < full && !w.nowhere(len(hot), ended[0].Move)):
 			w.must(h1.SetPaused(w.ctx, false))
 			r.move = ended[0]
 			return r
@@ -177,6 +178,31 @@ func relieve(w *show, hot []*lab.Guest, cold *lab.Guest) relief {
 			w.Fatalf("h1 is not relieved, and says: %s", r.before.HoldText)
 		}
 	}
+}
+
+// nowhere reports whether h1 says that so many of its guests fitted on no host when
+// it decided on the move.
+func (w *show) nowhere(guests int, m policy.Move) bool {
+	w.Helper()
+	fleet, err := w.daemons["h1"].Client.Fleet(w.ctx, 100)
+	w.must(err)
+	for _, h := range fleet.Hosts {
+		if !h.Self || h.Report == nil {
+			continue
+		}
+		for _, d := range h.Report.Decisions { // the newest first
+			if d.Hold != policy.OK || d.Move == nil || d.Move.Domain != m.Domain {
+				continue
+			}
+			for _, stay := range d.Stay {
+				if stay.Reason == policy.NoFeasibleHost && stay.Domains >= guests {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return false
 }
 
 // calm: nothing is to be done on h1.
