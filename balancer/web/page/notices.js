@@ -59,7 +59,7 @@ function idleNotices(m) {
 // drawNotices lists moves, proposals, drains and what a person must look at.
 export function drawNotices(list, m, { open, reasons }) {
   const all = [
-    ...m.alarms.map((v) => ({ key: `a${v.from} ${v.domain}`, tone: "over", text: `A person must look at ${v.name}, on its way from ${v.fromName} to ${v.toName}: ${v.alarm.replaceAll("_", " ")}.`, id: v.from })),
+    ...m.alarms.map((v) => ({ key: `a${v.from} ${v.domain}`, tone: "over", text: `A person must look at ${v.name}, on its way from ${v.fromName} to ${v.toName}: ${reasons[v.alarm] ?? v.alarm.replaceAll("_", " ")}.`, id: v.from })),
     ...m.moves.filter((v) => !v.alarm).map((v) => ({
       key: v.op, tone: "moving", move: v, id: v.domain,
       text: `${v.name} moves from ${v.fromName} to ${v.toName}`,
