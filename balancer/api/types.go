@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/policy"
@@ -225,6 +226,12 @@ type Stay struct {
 	// Hosts say, each, why the domain could not go there; empty when the domain
 	// can go nowhere.
 	Hosts []HostExplanation `json:"hosts,omitempty"`
+}
+
+// Crowded reports that a host would take the domain if it were less busy: load
+// comes and goes.
+func (s Stay) Crowded() bool {
+	return slices.ContainsFunc(s.Hosts, func(h HostExplanation) bool { return h.Reason == policy.HostOverReceive })
 }
 
 // FindQuery describes a new domain.

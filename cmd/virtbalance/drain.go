@@ -15,7 +15,7 @@ import (
 func newDrain(s *settings) *cobra.Command {
 	var o struct {
 		yes, dryRun, noWait bool
-		every               time.Duration
+		every, patience     time.Duration
 	}
 	cmd := &cobra.Command{
 		Use:   "drain HOSTS",
@@ -29,6 +29,9 @@ allowed. Domains that cannot move are left running.
 The hosts remember that they are being drained. The order outlives this command,
 the daemons and the hosts: given again, the command goes on watching; undrain
 ends it. Drains are carried out in every mode, dry-run too.
+
+The command ends when nothing more can move. Where hosts would take a domain if
+they were less busy, it waits for that first, for as long as --patience says.
 
 Exit code 4: some domains stay on the hosts.`,
 		Args: someHosts,
@@ -49,13 +52,14 @@ Exit code 4: some domains stay on the hosts.`,
 			if err := orderDrain(cmd, s, ahead, o.yes); err != nil || o.noWait {
 				return err
 			}
-			return watchDrains(cmd, s, hosts, o.every)
+			return watchDrains(cmd, s, hosts, o.every, o.patience)
 		},
 	}
 	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "only show what would stay and what would move")
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "give the order and do not watch")
 	cmd.Flags().DurationVar(&o.every, "every", time.Second, "how often to look, while watching")
+	cmd.Flags().DurationVar(&o.patience, "patience", 30*time.Second, "how long to wait for room, where hosts are merely too busy")
 	return cmd
 }
 
@@ -150,7 +154,7 @@ func target(o api.Operation) string {
 
 // watchDrains follows the drains until each host is empty or nothing more can
 // move. Daemons that do not answer are waited for: they may be restarting.
-func watchDrains(cmd *cobra.Command, s *settings, hosts []string, every time.Duration) error {
+func watchDrains(cmd *cobra.Command, s *settings, hosts []string, every, patience time.Duration) error {
 	ctx := cmd.Context()
 	out := newProgress(cmd.OutOrStdout(), s)
 	if s.format != "table" {
@@ -158,7 +162,7 @@ func watchDrains(cmd *cobra.Command, s *settings, hosts []string, every time.Dur
 	}
 	watches := make([]drainWatch, len(hosts))
 	for i, host := range hosts {
-		watches[i] = drainWatch{host: host, client: s.client().At(host), out: out}
+		watches[i] = drainWatch{host: host, client: s.client().At(host), out: out, patience: patience}
 	}
 	ticker := time.NewTicker(max(every, 10*time.Millisecond))
 	defer ticker.Stop()

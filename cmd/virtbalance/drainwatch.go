@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/virtbalance/virtbalance/balancer/api"
 	"github.com/virtbalance/virtbalance/policy"
@@ -16,12 +17,17 @@ type drainWatch struct {
 	client *api.Client
 	out    *progress
 
+	// patience is for how long room is waited for where hosts are merely busy.
+	patience time.Duration
+
 	last   api.Drain
 	moving map[policy.OpID]api.Operation
 	said   string // the last thing said of what holds the drain up
 	held   int    // looks in a row at which something did
-	// still counts the looks in a row at which nothing moved and nothing would.
+	// still counts the looks in a row at which nothing moved and nothing would,
+	// stuck is when the first of them was.
 	still int
+	stuck time.Time
 	done  bool
 }
 
@@ -51,6 +57,23 @@ func (w *drainWatch) look(ctx context.Context) error {
 	w.out.live(w.host, append(lines, fmt.Sprintf("%s: %d to move, %d to stay", w.host, left, len(d.Stays))))
 	w.last = d
 	switch {
+	case !d.Stuck():
+		w.still = 0
+	case w.still == 0:
+		w.still, w.stuck = 1, time.Now()
+	default:
+		w.still++
+	}
+	// What has just ended may not have shown its effect: once is not enough.
+	if w.still >= 3 {
+		crowded := crowded(d)
+		w.done = crowded == "" || time.Since(w.stuck) >= w.patience
+		if !w.done {
+			w.say("waits: the hosts are too busy for %s", crowded)
+		}
+		return nil
+	}
+	switch {
 	case d.Hold == policy.OK || len(d.Moving) > 0:
 		w.held, w.said = 0, ""
 	default:
@@ -58,14 +81,21 @@ func (w *drainWatch) look(ctx context.Context) error {
 			w.say("waits: %s", d.HoldText)
 		}
 	}
-	// What has just ended may not have shown its effect: once is not enough.
-	if d.Stuck() {
-		w.still++
-	} else {
-		w.still = 0
-	}
-	w.done = w.still >= 3
 	return nil
+}
+
+// crowded names the domains that stay only because hosts are busy.
+func crowded(d api.Drain) string {
+	var names []string
+	for _, stay := range d.Stays {
+		if stay.Crowded() {
+			names = append(names, stay.Name)
+		}
+	}
+	if len(names) > 3 {
+		return fmt.Sprintf("%d domains", len(names))
+	}
+	return strings.Join(names, ", ")
 }
 
 // ended tells of the moves that ran at the last look and do not any more, and
