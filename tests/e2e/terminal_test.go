@@ -30,7 +30,8 @@ func TestMoveCancelled(t *testing.T) {
 		return len(w.domains("h1")) == 1 && max(w.status("h1").State.Ahead, w.status("h2").State.Ahead) < 0.3
 	})
 
-	term := w.onTerminal("h2", "move", "mover", "h2", "--every", "100ms")
+	// The machine may be busy with something else that comes and goes.
+	term := w.onTerminal("h2", "move", "mover", "h2", "--force-load", "--every", "100ms")
 	term.says("Move it? [y/N]")
 	term.enter("y\n")
 	w.until(time.Minute, "the guest is on its way", func() bool {
