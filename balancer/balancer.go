@@ -228,7 +228,7 @@ func (b *Balancer) tick(ctx context.Context) error {
 // fleet is what the cluster says now.
 func (b *Balancer) fleet() Fleet {
 	c := b.o.Cluster
-	return Fleet{Others: c.Hosts(), Known: c.Known(), Conflict: c.Conflict()}
+	return Fleet{Others: c.Hosts(), Known: c.Known(), Missing: c.Missing(), Conflict: c.Conflict()}
 }
 
 // sampleOnce reads the counters, within one interval. What could not be read is

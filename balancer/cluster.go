@@ -26,6 +26,9 @@ type Cluster interface {
 	// Known counts the hosts heard from in the last day, this one included.
 	Known() int
 
+	// Missing returns the hosts among those that are not members now.
+	Missing() []policy.MissingHost
+
 	// Conflict reports that another host claims to be this one: a cloned
 	// machine. Nobody can tell then whose state is whose.
 	Conflict() bool

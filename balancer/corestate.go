@@ -63,6 +63,8 @@ type Fleet struct {
 	Others []policy.Host
 	// Known counts the hosts heard from in the last day, this one included.
 	Known int
+	// Missing are those of them that are gone.
+	Missing []policy.MissingHost
 	// Conflict: another host claims to be this one.
 	Conflict bool
 }
@@ -103,8 +105,10 @@ func (c *Core) movable() []policy.Domain {
 		case d.Obstacle != policy.OK:
 		case c.operatesOn(d.ID, ""):
 			d.Obstacle = policy.JobActive
-		case c.unconfirmed(d.ID):
-			d.Obstacle = policy.Unconfirmed
+		default:
+			if _, may := c.unconfirmed(d.ID); may {
+				d.Obstacle = policy.Unconfirmed
+			}
 		}
 	}
 	return domains

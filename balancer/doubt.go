@@ -77,20 +77,20 @@ func (c *Core) unheard(op policy.OpID, a arrival) {
 	}
 }
 
-// unconfirmed reports whether a domain that is here may run where it came from,
-// too.
-func (c *Core) unconfirmed(id policy.DomainID) bool {
+// unconfirmed returns where a domain that is here has come from, if it may run
+// there, too.
+func (c *Core) unconfirmed(id policy.DomainID) (from policy.HostID, may bool) {
 	for op, a := range c.arriving {
 		if a.domain == id && !a.told && c.newest(op, a) {
-			return true
+			return a.from, true
 		}
 	}
-	for _, d := range c.doubts {
+	for _, d := range c.rememberedDoubts() {
 		if d.Domain == id {
-			return true
+			return d.From, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // told clears the doubt about an operation: its source says how it has ended.

@@ -99,7 +99,7 @@ func (b *Balancer) showDrain(g glance, ahead policy.Decision) api.Drain {
 		Host: self.ID, Name: self.Name, Draining: self.Flags.Has(policy.Draining),
 		Hold: ahead.Hold, HoldText: ahead.HoldText(),
 		Stays: []api.Stay{}, Moving: []api.Operation{}, Moves: append([]policy.Move{}, ahead.Plan...),
-		HostNames: names(g.view),
+		HostNames: g.names(),
 	}
 	moving := map[policy.DomainID]bool{}
 	for _, o := range g.operations {

@@ -20,7 +20,7 @@ func (b *Balancer) Find(ctx context.Context, q api.FindQuery) ([]api.Room, error
 	if err != nil {
 		return nil, err
 	}
-	known := names(g.view)
+	known := g.names()
 	rooms := []api.Room{}
 	for _, r := range b.tuning.Load().Policy.Find(g.view, q.Load, q.Requires) {
 		rooms = append(rooms, api.Room{Room: r, Name: known[r.Host], Text: r.Reason.Text()})

@@ -144,7 +144,7 @@ func (b *Balancer) begun(ctx context.Context, want policy.Order) (api.Operation,
 			return api.Operation{}, &api.Refusal{Reason: a.why}
 		}
 		g, err := b.glance(ctx)
-		return b.show(a.o, names(g.view)), err
+		return b.show(a.o, g.names()), err
 	case <-ctx.Done():
 		return api.Operation{}, ctx.Err()
 	}

@@ -1,6 +1,7 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -13,20 +14,30 @@ import (
 // glance is what the API shows, taken at one instant.
 type glance struct {
 	view       policy.View
+	missing    []policy.MissingHost
 	decision   policy.Decision
 	shadow     Shadow
 	state      policy.State
 	operations []operation.Operation
 	alarms     []Doubt
-	paused     bool
+	// unconfirmed has where the domains came from that may run there, too.
+	unconfirmed map[policy.DomainID]policy.HostID
+	paused      bool
 }
 
 func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
 	fleet := b.fleet()
 	err = b.ask(ctx, func(c *Core) {
+		g.missing = fleet.Missing
 		g.view = c.View(time.Now(), fleet)
 		g.decision, g.shadow, g.state = c.decision, c.shadow, c.state
 		g.operations, g.alarms = c.Operations(), c.Alarms()
+		g.unconfirmed = map[policy.DomainID]policy.HostID{}
+		for _, d := range g.view.Domains {
+			if from, may := c.unconfirmed(d.ID); may {
+				g.unconfirmed[d.ID] = from
+			}
+		}
 		g.paused = c.paused
 	})
 	return g, err
@@ -45,7 +56,7 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 		Marks: tuning.Policy.Marks, Mode: g.view.Conditions.Mode, Paused: g.paused,
 		Over: g.state.Over,
 		Hold: g.decision.Hold, HoldText: g.decision.HoldText(),
-		Fleet:      api.Fleet{Known: g.view.Conditions.Known},
+		Fleet:      api.Fleet{Known: g.view.Conditions.Known, Missing: g.missing},
 		Operations: []api.Operation{},
 	}
 	if g.view.Conditions.Closed {
@@ -68,10 +79,10 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 		s.HoldText += fmt.Sprintf(" (%d of %d samples are; %d must be)", over(s.Over), len(s.Over), tuning.Policy.SamplesOver)
 	}
 	for _, a := range g.alarms {
-		s.Alarms = append(s.Alarms, api.Alarm{Domain: a.Domain, Name: a.Name, From: a.From, FromName: names(g.view)[a.From], Reason: a.Reason})
+		s.Alarms = append(s.Alarms, api.Alarm{Domain: a.Domain, Name: a.Name, From: a.From, FromName: g.names()[a.From], Reason: a.Reason})
 	}
 	for _, o := range g.operations {
-		s.Operations = append(s.Operations, b.show(o, names(g.view)))
+		s.Operations = append(s.Operations, b.show(o, g.names()))
 	}
 	return s, nil
 }
@@ -125,7 +136,7 @@ func (b *Balancer) Domains(ctx context.Context) ([]api.Domain, error) {
 func (b *Balancer) Plan(ctx context.Context) (api.Plan, error) {
 	g, err := b.glance(ctx)
 	plan := api.Plan{
-		Decision: g.decision, HoldText: g.decision.HoldText(), HostNames: names(g.view),
+		Decision: g.decision, HoldText: g.decision.HoldText(), HostNames: g.names(),
 		Room: b.headroom(g.view, g.decision),
 	}
 	if s := g.shadow; s.Disagreement != "" {
@@ -156,6 +167,9 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 			e.Stays = v.Reason
 		}
 	}
+	if from, may := g.unconfirmed[d.ID]; may {
+		e.Unconfirmed = cmp.Or(g.names()[from], string(from))
+	}
 	for _, m := range g.decision.Plan {
 		if m.Domain == d.ID {
 			e.Move = &m
@@ -163,7 +177,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	}
 	config := b.tuning.Load().Policy
 	if i, ok := (policy.Policy{Config: config}).Instead(g.view, g.state, id); ok && e.Move == nil {
-		e.Instead = &api.Instead{Instead: i, Text: i.Text(), ToName: names(g.view)[i.Move.To]}
+		e.Instead = &api.Instead{Instead: i, Text: i.Text(), ToName: g.names()[i.Move.To]}
 	}
 	for _, h := range g.view.Hosts {
 		if h.ID == g.view.Self {
@@ -174,7 +188,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	}
 	for _, o := range b.o.Journal.History(keepClosed) {
 		if o.Move.Domain == d.ID {
-			e.History = append(e.History, b.show(o, names(g.view)))
+			e.History = append(e.History, b.show(o, g.names()))
 		}
 	}
 	return e
@@ -191,7 +205,7 @@ func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, err
 	g, err := b.glance(ctx)
 	operations := []api.Operation{}
 	for _, o := range b.o.Journal.History(limit) {
-		operations = append(operations, b.show(o, names(g.view)))
+		operations = append(operations, b.show(o, g.names()))
 	}
 	return operations, err
 }
@@ -215,6 +229,17 @@ func (b *Balancer) show(o operation.Operation, names map[policy.HostID]string) a
 		shown.Done = policy.Fraction(float64(p.Total-p.Remaining) / float64(p.Total))
 	}
 	return shown
+}
+
+// names are those of the hosts, of the missing ones, too.
+func (g glance) names() map[policy.HostID]string {
+	names := names(g.view)
+	for _, h := range g.missing {
+		if h.Name != "" {
+			names[h.ID] = h.Name
+		}
+	}
+	return names
 }
 
 func names(v policy.View) map[policy.HostID]string {

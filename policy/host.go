@@ -44,6 +44,14 @@ type Endpoint struct {
 	Migration string `json:"migration,omitempty"`
 }
 
+// MissingHost is a host that was heard from in the last day, and is not any more.
+type MissingHost struct {
+	ID   HostID `json:"id"`
+	Name string `json:"name,omitempty"`
+	// LastSeen is when it was alive at the latest.
+	LastSeen time.Time `json:"last_seen"`
+}
+
 // HostFlags are the yes-or-no facts that a host tells of itself.
 type HostFlags uint16
 

@@ -336,12 +336,12 @@ func TestAlarmAfterSilence(t *testing.T) {
 			}
 			return own, others, s.Hold
 		}
-		target := ""
+		target, moved := "", ""
 		f.eventually(10*time.Minute, "a migration runs", func() bool {
 			for _, h := range f.world.Report().Hosts {
 				for _, d := range h.Domains {
 					if d.Job == policy.MigratingIn {
-						target = h.Name
+						target, moved = h.Name, d.Name
 					}
 				}
 			}
@@ -355,6 +355,10 @@ func TestAlarmAfterSilence(t *testing.T) {
 		if _, _, hold := alarm("h1"); hold == policy.FrozenHost {
 			t.Error("h1 is frozen because of what is only to be awaited")
 		}
+		f.eventually(5*time.Minute, "the target says from whom it waits for word", func() bool {
+			e, err := f.host(target).daemon().Explain(f.t.Context(), moved)
+			return err == nil && e.Unconfirmed == "h1"
+		})
 		f.heal()
 		f.eventually(3*time.Minute, "both are frozen", func() bool {
 			own, _, hold := alarm("h1")

@@ -70,6 +70,9 @@ type Fleet struct {
 	// Known in the last day; Fresh enough to be believed.
 	Known int `json:"known"`
 	Fresh int `json:"fresh"`
+	// Missing are the known hosts that are gone without having taken their leave.
+	// Only a host's own status lists them.
+	Missing []policy.MissingHost `json:"missing,omitempty"`
 }
 
 // Host is one host as this daemon sees it.
@@ -149,6 +152,9 @@ type Explanation struct {
 	// if it proposed to move it.
 	Stays policy.Reason `json:"stays"`
 	Move  *policy.Move  `json:"move,omitempty"`
+	// Unconfirmed names the host that the domain came from and that has not said
+	// yet that it is gone there; empty if that is none.
+	Unconfirmed string `json:"unconfirmed,omitempty"`
 	// Hosts say, each, why the domain could not go there; "ok" if it could.
 	Hosts []HostExplanation `json:"hosts"`
 	// Instead is the smallest change under which it would have moved; nil if it

@@ -127,6 +127,11 @@ func FuzzPeersFile(f *testing.F) {
 		if n := table.known(noon); n > 11 {
 			t.Fatalf("knows %d hosts", n)
 		}
+		for _, h := range table.missing(noon) {
+			if err := checkText("name", h.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
 	})
 }
 

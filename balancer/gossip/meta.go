@@ -134,11 +134,14 @@ func decodeMeta(b []byte, addr netip.Addr) (meta, error) {
 	return m, nil
 }
 
+// textMax is the longest text: its length is sent as one byte.
+const textMax = 255
+
 // checkText refuses what cannot be sent in one length byte, or would spoil a
 // terminal or a log.
 func checkText(key, text string) error {
-	if len(text) > 255 {
-		return fmt.Errorf("%s (%q...): at most 255 bytes", key, cut(text, 20))
+	if len(text) > textMax {
+		return fmt.Errorf("%s (%q...): at most %d bytes", key, cut(text, 20), textMax)
 	}
 	if printable(text) != text {
 		return fmt.Errorf("%s (%q): only printable UTF-8 is allowed", key, text)

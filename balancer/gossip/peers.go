@@ -17,6 +17,7 @@ import (
 // peer is where a host was last seen.
 type peer struct {
 	Addr     netip.AddrPort  `json:"addr"`
+	Name     string          `json:"name,omitempty"`
 	Endpoint policy.Endpoint `json:"endpoint,omitzero"`
 	LastSeen time.Time       `json:"last_seen"`
 	// Unproven: the host has never answered this one. Whoever has the key can
@@ -223,6 +224,7 @@ func (t *table) loadPeers(path string, now time.Time) error {
 		if id == t.self || checkHostID(id) != nil || !q.Addr.IsValid() || q.Addr.Port() == 0 {
 			continue
 		}
+		q.Name = cut(printable(q.Name), textMax)
 		if q.LastSeen.After(now) {
 			q.LastSeen = now // the clock was set back
 		}

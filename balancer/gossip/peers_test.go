@@ -26,6 +26,9 @@ func TestPeersFileSurvives(t *testing.T) {
 	if got := restarted.lost(noon.Add(time.Minute)); len(got) != 1 || got[0].String() != "10.0.0.2:17450" {
 		t.Errorf("to look for after a restart: %v", got)
 	}
+	if got := restarted.missing(noon.Add(time.Minute)); len(got) != 1 || got[0] != (policy.MissingHost{ID: "b", Name: "b", LastSeen: noon}) {
+		t.Errorf("missing after a restart: %+v", got)
+	}
 	if got := restarted.known(noon.Add(time.Minute)); got != 2 {
 		t.Errorf("known after a restart: %d, want 2", got)
 	}
@@ -63,12 +66,15 @@ func TestPeersFileFaults(t *testing.T) {
 		"self":{"addr":"10.0.0.1:17450","last_seen":"2026-01-01T11:59:00Z"},
 		"../x":{"addr":"10.0.0.3:17450","last_seen":"2026-01-01T11:59:00Z"},
 		"noport":{"addr":"10.0.0.4:0","last_seen":"2026-01-01T11:59:00Z"},
-		"future":{"addr":"10.0.0.5:17450","last_seen":"2036-01-01T00:00:00Z"},
+		"future":{"name":"\u001b[31mred\u0000","addr":"10.0.0.5:17450","last_seen":"2036-01-01T00:00:00Z"},
 		"old":{"addr":"10.0.0.6:17450","last_seen":"2025-01-01T00:00:00Z"}}}`), noon); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(table.lost(noon)); got != "[10.0.0.5:17450]" {
 		t.Errorf("to look for: %s", got)
+	}
+	if got := table.missing(noon); len(got) != 1 || got[0].Name != "[31mred" {
+		t.Errorf("missing: %+v; want a name that spoils no terminal", got)
 	}
 	if got := table.lost(noon.Add(2 * time.Hour)); len(got) != 0 {
 		t.Errorf("a date in the future keeps a host for ever: %v", got)

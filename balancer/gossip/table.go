@@ -2,9 +2,11 @@ package gossip
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,7 +105,7 @@ func (t *table) join(id policy.HostID, addr netip.AddrPort, m meta, now time.Tim
 		t.byKey[host.key] = host
 	}
 	host.addr, host.facts = addr, m.facts
-	t.peers.note(id, peer{Addr: addr, Endpoint: m.facts.Endpoint, LastSeen: now, Unproven: true})
+	t.peers.note(id, peer{Addr: addr, Name: m.facts.Name, Endpoint: m.facts.Endpoint, LastSeen: now, Unproven: true})
 	return *host, !known
 }
 
@@ -191,24 +193,43 @@ func (t *table) floods() []flood {
 	return all
 }
 
-// known counts the hosts of the last day, this one included. One that has never
-// answered counts for as long as it is remembered after somebody told of it.
+// known counts the hosts of the last day, this one included.
 func (t *table) known(now time.Time) int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	n := 1
 	for id, p := range t.peers.seen {
-		_, ok := t.members[id]
-		if p.Unproven {
-			ok = p.Told && t.peers.fresh(p, now)
-		} else {
-			ok = ok || t.peers.fresh(p, now)
-		}
-		if ok {
+		if t.counts(id, p, now) {
 			n++
 		}
 	}
 	return n
+}
+
+// counts reports whether a host is one of those known. One that has never
+// answered is for as long as it is remembered after somebody told of it.
+func (t *table) counts(id policy.HostID, p peer, now time.Time) bool {
+	if p.Unproven {
+		return p.Told && t.peers.fresh(p, now)
+	}
+	_, member := t.members[id]
+	return member || t.peers.fresh(p, now)
+}
+
+// missing returns those known hosts that are no members.
+func (t *table) missing(now time.Time) []policy.MissingHost {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	var missing []policy.MissingHost
+	for id, p := range t.peers.seen {
+		if t.members[id] == nil && t.counts(id, p, now) {
+			missing = append(missing, policy.MissingHost{ID: id, Name: p.Name, LastSeen: p.LastSeen})
+		}
+	}
+	slices.SortFunc(missing, func(a, b policy.MissingHost) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return missing
 }
 
 // telling counts the members whose digest is younger than that, and this host.

@@ -155,7 +155,8 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	table := newTable("self", 100, time.Hour)
 	for i := range 4 {
 		id := policy.HostID(fmt.Sprintf("h%d", i))
-		table.join(id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 17450), meta{epoch: 1}, noon)
+		facts := policy.HostFacts{Name: "node-" + string(id)}
+		table.join(id, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 17450), meta{facts: facts, epoch: 1}, noon)
 		table.answered(id, noon)
 	}
 	table.accept(digest{host: keyOf("h0"), epoch: 1, seq: 1, goodbye: true}.append(nil), noon)
@@ -170,9 +171,15 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	if got := table.lost(noon); len(got) != 1 || got[0].Addr().As4()[3] != 1 {
 		t.Errorf("lost: %v, want host 1", got)
 	}
+	if got := table.missing(noon); len(got) != 1 || got[0] != (policy.MissingHost{ID: "h1", Name: "node-h1", LastSeen: noon}) {
+		t.Errorf("missing: %+v, want host 1", got)
+	}
 	later := noon.Add(2 * time.Hour)
 	if got := table.lost(later); len(got) != 0 {
 		t.Errorf("still looked for after the expiry: %v", got)
+	}
+	if got := table.missing(later); len(got) != 0 {
+		t.Errorf("still missing after the expiry: %v", got)
 	}
 	if got := table.known(later); got != 3 {
 		t.Errorf("known after the expiry: %d, want 3", got)

@@ -87,6 +87,7 @@ func (r ReportReply) Validate() error {
 		text("report.version", p.Version, nameMax),
 		between("report.over", len(p.Over), 0, samplesMax),
 		between("report.alarms", len(p.Alarms), 0, AlarmsMax),
+		between("report.fleet.missing", len(p.Fleet.Missing), 0, 0),
 		text("report.hold_text", p.HoldText, detailMax),
 		between("report.idle", len(p.Idle), 0, explainHostsMax),
 		validRoom("report.room", p.Room),
@@ -125,6 +126,7 @@ func (r explainReply) Validate() error {
 	err := first(
 		validDomain("explanation.domain", e.Domain),
 		text("explanation.hold_text", e.HoldText, detailMax),
+		text("explanation.unconfirmed", e.Unconfirmed, nameMax),
 		validOperations("explanation.history", e.History),
 		between("explanation.hosts", len(e.Hosts), 0, explainHostsMax),
 	)
@@ -280,6 +282,7 @@ func cleanReport(r *api.Report) {
 		r.Domains[i].Domain = cleanDomain(r.Domains[i].Domain)
 	}
 	r.DomainsLeftOut += all - len(r.Domains)
+	r.Fleet.Missing = nil // there may be thousands, and the other host has its own
 	if r.Shortage != nil {
 		s := *r.Shortage
 		s.Name = printableName(s.Name)
@@ -301,6 +304,7 @@ func cleanReport(r *api.Report) {
 
 func cleanExplanation(e *api.Explanation) {
 	e.Domain = cleanDomain(e.Domain)
+	e.Unconfirmed = printableName(e.Unconfirmed)
 	e.History = cleanOperations(e.History)
 	if e.Move != nil {
 		m := *e.Move

@@ -62,13 +62,14 @@ func TestOddThingsAreLeftOutOfReports(t *testing.T) {
 		old.Move.MemoryMax = 0
 		r.History = append(r.History, old)
 		r.Shortage.Tally[0].Count = -1
+		r.Fleet.Missing = make([]policy.MissingHost, 1)
 		return r, nil
 	}}
 	_, endpoint := serve(t, peer.ServerOptions{Handler: h, Insecure: true})
 	got, err := client(t, peer.ClientOptions{Insecure: true}).Report(t.Context(), endpoint, hostB, peer.ReportRequest{History: 5})
 	must(t, err)
-	if len(got.Domains) != 2 || got.DomainsLeftOut != 1 || len(got.Domains[1].Name) > 256 || len(got.History) != 1 || got.Shortage != nil {
-		t.Errorf("got %d domains, %d left out, name %q, %d ended operations, shortage %+v", len(got.Domains), got.DomainsLeftOut, got.Domains[1].Name, len(got.History), got.Shortage)
+	if len(got.Domains) != 2 || got.DomainsLeftOut != 1 || len(got.Domains[1].Name) > 256 || len(got.History) != 1 || got.Shortage != nil || len(got.Fleet.Missing) != 0 {
+		t.Errorf("got %d domains, %d left out, name %q, %d ended operations, shortage %+v, missing %v", len(got.Domains), got.DomainsLeftOut, got.Domains[1].Name, len(got.History), got.Shortage, got.Fleet.Missing)
 	}
 }
 

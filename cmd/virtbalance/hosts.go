@@ -30,7 +30,12 @@ func newHosts(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return show(cmd, s, hosts, func(w io.Writer, hosts []api.Host) { printHosts(w, hosts, status.Marks) })
+			return show(cmd, s, hosts, func(w io.Writer, hosts []api.Host) {
+				printHosts(w, hosts, status.Marks)
+				if len(args) == 0 {
+					printMissing(w, status.Fleet.Missing)
+				}
+			})
 		},
 	}
 }

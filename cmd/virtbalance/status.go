@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -77,6 +79,7 @@ func printStatus(w io.Writer, s api.Status, off []string) {
 	if s.Hold != policy.OK {
 		fmt.Fprintf(w, "Starts nothing: %s.\n", s.HoldText)
 	}
+	printMissing(w, s.Fleet.Missing)
 	printShortage(w, s.Shortage)
 	if len(off) > 0 {
 		fmt.Fprintf(w, "Could be powered off (runs nothing, not held in reserve): %s.\n", fold(off))
@@ -98,6 +101,23 @@ func printUnderway(w io.Writer, s api.Status) {
 		}
 		fmt.Fprintf(w, "A person must look at %s, which %s was to move to %s: %s.\n", a.Name, from, s.Host.Name, a.Reason.Text())
 	}
+}
+
+// printMissing names the hosts that are gone; when each was seen, of a few.
+func printMissing(w io.Writer, missing []policy.MissingHost) {
+	if len(missing) == 0 {
+		return
+	}
+	var names, seen []string
+	for _, h := range missing {
+		name := cmp.Or(h.Name, string(h.ID))
+		names = append(names, name)
+		seen = append(seen, fmt.Sprintf("%s (last seen %s)", name, ago(time.Since(h.LastSeen))))
+	}
+	if len(missing) > 3 {
+		seen = []string{fold(names)}
+	}
+	fmt.Fprintf(w, "Missing: %s.\n", strings.Join(seen, ", "))
 }
 
 // until names the end of a wait.

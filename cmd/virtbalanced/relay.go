@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"github.com/virtbalance/virtbalance/balancer"
 	"github.com/virtbalance/virtbalance/balancer/api"
@@ -51,6 +52,11 @@ func (e elsewhere) find(ctx context.Context, host string) (policy.HostID, error)
 	}
 	switch {
 	case len(found) == 0:
+		for _, h := range e.gossip.Missing() {
+			if h.Name == host || string(h.ID) == host {
+				return "", fmt.Errorf("the host is missing: it was last seen %s ago", time.Since(h.LastSeen).Round(time.Second))
+			}
+		}
 		return "", errors.New("no host of that name is known here; virtbalance hosts lists them")
 	case len(found) > 1:
 		return "", fmt.Errorf("%d hosts have that name; say which by its UUID, as virtbalance hosts --format json shows it", len(found))

@@ -93,4 +93,18 @@ await run(async (browser) => {
   });
   await narrow.waitForFunction(() => /A person must look at vm-lost, on its way from rack01-node02 to rack01-node01: the domain runs on both hosts\./.test(document.querySelector("#notices").textContent));
   check((await narrow.locator("h1").textContent()).startsWith("rack01-node01: a domain needs a person's eye"), "what a person must look at is said first");
+
+  // Hosts are gone; what is left has nothing to do.
+  await narrow.unroute("**/v1/fleet*");
+  await narrow.route("**/v1/fleet*", async (route) => {
+    const response = await route.fetch();
+    const fleet = await response.json();
+    fleet.hosts = fleet.hosts.slice(0, 2);
+    fleet.hosts[0].report.fleet.missing = [3, 4].map((n) => ({ id: `00000000-0000-4000-8000-00000000000${n}`, name: n === 3 ? "rack01-node03" : "", last_seen: new Date(Date.now() - n * 60000).toISOString() }));
+    await route.fulfill({ response, json: fleet });
+  });
+  await narrow.waitForFunction(() => document.querySelector("h1").textContent === "00000000-0000-4000-8000-000000000004 and rack01-node03 are missing");
+  check(/Missing: rack01-node03, 00000000-0000-4000-8000-000000000004The last of them was last seen 3 min ago\./.test(await narrow.locator("#notices").textContent()), "hosts that are gone are named, and when they were seen");
+  check(!await wide(narrow), "nothing is wider than a small screen then");
+  await picture(narrow, "look-missing-narrow");
 });

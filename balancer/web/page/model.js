@@ -20,6 +20,7 @@ export function model(report, measure = "cpu") {
   return {
     hosts, byID, moves, names,
     alarms: alarms(report.hosts, moves, names),
+    missing: (own?.fleet?.missing ?? []).map((h) => ({ name: h.name || h.id, seen: new Date(h.last_seen) })),
     proposals: proposals(report.hosts, moves, names),
     marks: own?.marks,
     measure,
@@ -150,6 +151,7 @@ export function verdict(m) {
   }
   if (over.length) return { text: `${list(over)} ${over.length === 1 ? "is over its" : "are over their"} high mark`, tone: "over" };
   if (stale.length) return { text: `No news from ${list(stale)}`, tone: "stale" };
+  if (m.missing.length) return { text: `${list(m.missing)} ${m.missing.length === 1 ? "is" : "are"} missing`, tone: "stale" };
   if (m.hosts.length === 1) return { text: "This host is alone: no other has been heard from", tone: "stale" };
   return { text: "Nothing to do: all hosts are below their high mark", tone: "calm" };
 }

@@ -17,9 +17,10 @@ export function drawFigures(list, m) {
   const own = m.hosts.find((h) => h.self);
   const used = m.hosts.reduce((s, h) => s + h.raw.used.cpu_millis, 0) / Math.max(1, m.hosts.reduce((s, h) => s + h.capacity.cpu_millis, 0));
   const fresh = m.hosts.filter((h) => !h.stale).length;
+  const all = m.hosts.length + m.missing.length;
   const fits = room(own?.report?.room, {});
   const figures = [
-    ["Hosts", fresh === m.hosts.length ? `${fresh}` : `${fresh} of ${m.hosts.length} fresh`],
+    ["Hosts", fresh === all ? `${fresh}` : `${fresh} of ${all} fresh`],
     ["VMs", `${m.vms}`],
     ["CPU used", percent(used)],
     ["Room for", fits?.figure ?? "–"],
@@ -49,6 +50,17 @@ function closedNotices(m) {
   }));
 }
 
+// missingNotice names the known hosts that are gone, as the page's host sees it.
+function missingNotice(m) {
+  if (!m.missing.length) return [];
+  const names = m.missing.map((h) => h.name);
+  const last = (Date.now() - Math.max(...m.missing.map((h) => h.seen))) / 1000;
+  return [{
+    key: "missing", tone: "over", text: `Missing: ${names.length > 3 ? plural(names.length, "host") : names.join(", ")}`,
+    more: `${names.length === 1 ? "It was" : "The last of them was"} last seen ${lasting(last)} ago.`,
+  }];
+}
+
 // idleNotices name the hosts that run nothing, where hosts are emptied.
 function idleNotices(m) {
   const idle = m.hosts.find((h) => h.self)?.report?.idle ?? [];
@@ -60,6 +72,7 @@ function idleNotices(m) {
 export function drawNotices(list, m, { open, reasons }) {
   const all = [
     ...m.alarms.map((v) => ({ key: `a${v.from} ${v.domain}`, tone: "over", text: `A person must look at ${v.name}, on its way from ${v.fromName} to ${v.toName}: ${reasons[v.alarm] ?? v.alarm.replaceAll("_", " ")}.`, id: v.from })),
+    ...missingNotice(m),
     ...m.moves.filter((v) => !v.alarm).map((v) => ({
       key: v.op, tone: "moving", move: v, id: v.domain,
       text: `${v.name} moves from ${v.fromName} to ${v.toName}`,
