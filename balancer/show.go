@@ -78,11 +78,12 @@ func (b *Balancer) Status(ctx context.Context) (api.Status, error) {
 	if s.Hold == policy.Sustaining {
 		s.HoldText += fmt.Sprintf(" (%d of %d samples are; %d must be)", over(s.Over), len(s.Over), tuning.Policy.SamplesOver)
 	}
+	names := g.names()
 	for _, a := range g.alarms {
-		s.Alarms = append(s.Alarms, api.Alarm{Domain: a.Domain, Name: a.Name, From: a.From, FromName: g.names()[a.From], Reason: a.Reason})
+		s.Alarms = append(s.Alarms, api.Alarm{Domain: a.Domain, Name: a.Name, From: a.From, FromName: names[a.From], Reason: a.Reason})
 	}
 	for _, o := range g.operations {
-		s.Operations = append(s.Operations, b.show(o, g.names()))
+		s.Operations = append(s.Operations, b.show(o, names))
 	}
 	return s, nil
 }
@@ -161,6 +162,7 @@ func (b *Balancer) headroom(v policy.View, d policy.Decision) api.Headroom {
 // host by host.
 func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	d, _ := g.view.Domain(id)
+	names := g.names()
 	e := api.Explanation{Domain: d, On: b.o.Facts.Name, Hold: g.decision.Hold, HoldText: g.decision.HoldText()}
 	for _, v := range g.decision.Verdicts {
 		if v.Domain == d.ID && v.Host == "" {
@@ -168,7 +170,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 		}
 	}
 	if from, may := g.unconfirmed[d.ID]; may {
-		e.Unconfirmed = cmp.Or(g.names()[from], string(from))
+		e.Unconfirmed = cmp.Or(names[from], string(from))
 	}
 	for _, m := range g.decision.Plan {
 		if m.Domain == d.ID {
@@ -177,7 +179,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	}
 	config := b.tuning.Load().Policy
 	if i, ok := (policy.Policy{Config: config}).Instead(g.view, g.state, id); ok && e.Move == nil {
-		e.Instead = &api.Instead{Instead: i, Text: i.Text(), ToName: g.names()[i.Move.To]}
+		e.Instead = &api.Instead{Instead: i, Text: i.Text(), ToName: names[i.Move.To]}
 	}
 	for _, h := range g.view.Hosts {
 		if h.ID == g.view.Self {
@@ -188,7 +190,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 	}
 	for _, o := range b.o.Journal.History(keepClosed) {
 		if o.Move.Domain == d.ID {
-			e.History = append(e.History, b.show(o, g.names()))
+			e.History = append(e.History, b.show(o, names))
 		}
 	}
 	return e
@@ -203,9 +205,9 @@ func (b *Balancer) Snapshot(ctx context.Context) (policy.Snapshot, error) {
 // History shows ended operations, newest first.
 func (b *Balancer) History(ctx context.Context, limit int) ([]api.Operation, error) {
 	g, err := b.glance(ctx)
-	operations := []api.Operation{}
+	operations, names := []api.Operation{}, g.names()
 	for _, o := range b.o.Journal.History(limit) {
-		operations = append(operations, b.show(o, g.names()))
+		operations = append(operations, b.show(o, names))
 	}
 	return operations, err
 }

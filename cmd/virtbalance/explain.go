@@ -67,8 +67,8 @@ func printExplanation(w io.Writer, e api.Explanation) {
 	default:
 		fmt.Fprintf(w, "It stays: %s.\n", e.Stays.Text())
 	}
-	if e.Stays == policy.Unconfirmed {
-		fmt.Fprintf(w, "It came from %s.\n", e.Unconfirmed)
+	if e.Unconfirmed != "" {
+		fmt.Fprintf(w, "It came from %s, and word from there is awaited.\n", e.Unconfirmed)
 	}
 	if n := d.History.Unhelped; n > 0 {
 		fmt.Fprintf(w, "Its cooldown is longer, doubled %s: audits found that moving it had not helped.\n", times(n))
