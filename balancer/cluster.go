@@ -26,7 +26,7 @@ type Cluster interface {
 	// Known counts the hosts heard from in the last day, this one included.
 	Known() int
 
-	// Missing returns the hosts among those that are not members now.
+	// Missing returns the hosts among those of which nothing is known now.
 	Missing() []policy.MissingHost
 
 	// Conflict reports that another host claims to be this one: a cloned

@@ -44,7 +44,7 @@ type Endpoint struct {
 	Migration string `json:"migration,omitempty"`
 }
 
-// MissingHost is a host that was heard from in the last day, and is not any more.
+// MissingHost is a host that was there in the last day, and is not now.
 type MissingHost struct {
 	ID   HostID `json:"id"`
 	Name string `json:"name,omitempty"`

@@ -244,8 +244,8 @@ func (g *Gossip) Hosts() []policy.Host { return g.table.hosts(time.Now(), hearsa
 // counts for ten minutes after somebody told of it.
 func (g *Gossip) Known() int { return g.table.known(time.Now()) }
 
-// Missing returns the hosts that Known counts and that are members no more, by
-// name.
+// Missing returns the hosts that Known counts, and that are no members or have
+// told nothing since they are, by name.
 func (g *Gossip) Missing() []policy.MissingHost { return g.table.missing(time.Now()) }
 
 // Endpoint returns how a host is reached that is, or within Options.Expiry was,

@@ -216,13 +216,14 @@ func (t *table) counts(id policy.HostID, p peer, now time.Time) bool {
 	return member || t.peers.fresh(p, now)
 }
 
-// missing returns those known hosts that are no members.
+// missing returns those known hosts that are no members, or have told nothing
+// since they are.
 func (t *table) missing(now time.Time) []policy.MissingHost {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var missing []policy.MissingHost
 	for id, p := range t.peers.seen {
-		if t.members[id] == nil && t.counts(id, p, now) {
+		if m := t.members[id]; (m == nil || len(m.record) == 0) && t.counts(id, p, now) {
 			missing = append(missing, policy.MissingHost{ID: id, Name: p.Name, LastSeen: p.LastSeen})
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -171,15 +172,17 @@ func TestKnownCountsTheLostAndNotTheGone(t *testing.T) {
 	if got := table.lost(noon); len(got) != 1 || got[0].Addr().As4()[3] != 1 {
 		t.Errorf("lost: %v, want host 1", got)
 	}
-	if got := table.missing(noon); len(got) != 1 || got[0] != (policy.MissingHost{ID: "h1", Name: "node-h1", LastSeen: noon}) {
-		t.Errorf("missing: %+v, want host 1", got)
+	table.accept(digest{host: keyOf("h2"), epoch: 1, seq: 1}.append(nil), noon)
+	want := []policy.MissingHost{{ID: "h1", Name: "node-h1", LastSeen: noon}, {ID: "h3", Name: "node-h3", LastSeen: noon}}
+	if got := table.missing(noon); !slices.Equal(got, want) {
+		t.Errorf("missing: %+v, want the lost one and the member that has told nothing", got)
 	}
 	later := noon.Add(2 * time.Hour)
 	if got := table.lost(later); len(got) != 0 {
 		t.Errorf("still looked for after the expiry: %v", got)
 	}
-	if got := table.missing(later); len(got) != 0 {
-		t.Errorf("still missing after the expiry: %v", got)
+	if got := table.missing(later); len(got) != 1 || got[0].ID != "h3" {
+		t.Errorf("still missing after the expiry: %v, want the member alone", got)
 	}
 	if got := table.known(later); got != 3 {
 		t.Errorf("known after the expiry: %d, want 3", got)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/virtbalance/virtbalance/balancer"
@@ -26,7 +27,7 @@ type elsewhere struct {
 
 // Relay implements api.Elsewhere.
 func (e elsewhere) Relay(ctx context.Context, host string, r api.Request) (api.Answer, error) {
-	id, err := e.find(ctx, host)
+	id, missing, err := e.find(ctx, host)
 	if err != nil {
 		return api.Answer{}, err
 	}
@@ -34,36 +35,38 @@ func (e elsewhere) Relay(ctx context.Context, host string, r api.Request) (api.A
 	if !ok {
 		return api.Answer{}, errors.New("it is not a member of the fleet any more")
 	}
+	if missing != nil { // it may be back, and not have told of it yet
+		const missingTimeout = 5 * time.Second
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, missingTimeout)
+		defer cancel()
+	}
 	reply, err := e.peers.Relay(ctx, endpoint, id, peer.RelayRequest{Method: r.Method, Path: r.Path, Body: r.Body})
+	if err != nil && missing != nil {
+		err = fmt.Errorf("the host is missing, last seen %s ago: %w", time.Since(missing.LastSeen).Round(time.Second), err)
+	}
 	return api.Answer{Status: reply.Status, Body: reply.Body}, err
 }
 
-// find is the host of that name or UUID.
-func (e elsewhere) find(ctx context.Context, host string) (policy.HostID, error) {
+// find is the host of that name or UUID, and whether it is missing.
+func (e elsewhere) find(ctx context.Context, host string) (policy.HostID, *policy.MissingHost, error) {
 	hosts, err := e.balancer.Hosts(ctx)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	var found []api.Host
-	for _, h := range hosts {
-		if h.Name == host || string(h.ID) == host {
-			found = append(found, h)
-		}
-	}
+	hosts = slices.DeleteFunc(hosts, func(h api.Host) bool { return h.Name != host && string(h.ID) != host })
+	missing := slices.DeleteFunc(e.gossip.Missing(), func(h policy.MissingHost) bool { return h.Name != host && string(h.ID) != host })
 	switch {
-	case len(found) == 0:
-		for _, h := range e.gossip.Missing() {
-			if h.Name == host || string(h.ID) == host {
-				return "", fmt.Errorf("the host is missing: it was last seen %s ago", time.Since(h.LastSeen).Round(time.Second))
-			}
-		}
-		return "", errors.New("no host of that name is known here; virtbalance hosts lists them")
-	case len(found) > 1:
-		return "", fmt.Errorf("%d hosts have that name; say which by its UUID, as virtbalance hosts --format json shows it", len(found))
-	case found[0].Self:
-		return "", api.ErrHere
+	case len(hosts) > 1 || len(hosts) == 0 && len(missing) > 1:
+		return "", nil, fmt.Errorf("%d hosts have that name; say which by its UUID, as virtbalance hosts --format json shows it", max(len(hosts), len(missing)))
+	case len(hosts) == 1 && hosts[0].Self:
+		return "", nil, api.ErrHere
+	case len(hosts) == 1:
+		return hosts[0].ID, nil, nil
+	case len(missing) == 1:
+		return missing[0].ID, &missing[0], nil
 	default:
-		return found[0].ID, nil
+		return "", nil, errors.New("no host of that name is known here; virtbalance hosts lists them")
 	}
 }
 
