@@ -118,7 +118,7 @@ var whatToDo = map[policy.Reason]string{
 	policy.Passthrough:      "detach the device, or use one that is not of this host; else the domain stays here for good",
 	policy.HasSnapshot:      "`virsh snapshot-list VM`; delete or merge what is not needed",
 	policy.JobActive:        "nothing: a backup, a block copy or somebody's migration runs; `virsh domjobinfo VM`",
-	policy.Unconfirmed:      "bring that host's daemon back; an hour after the domain has come it may be moved without it",
+	policy.Unconfirmed:      "bring the daemon of that host back, which `virtbalance explain VM` names; an hour after the domain has come it may be moved without it",
 	policy.Transient:        "define the domain, or allow it with `libvirt.move_transient`",
 	policy.PinnedDomain:     "`virtbalance rules VM --no-pin` if a rule pins it; `libvirt.move_pinned` if its vCPUs or memory are bound to CPUs or NUMA nodes",
 	policy.IgnoredDomain:    "`virtbalance rules VM --no-ignore`",
