@@ -23,7 +23,11 @@ func TestMatrix(t *testing.T) {
 	}
 	inFleet(t, spec, func(f *fleet) {
 		time.Sleep(settled)
-		f.heat("a3", 7000) // h3 is full, which is left aside
+		// h3 is full, which is left aside, and is not to give anything away.
+		if err := f.host("h3").daemon().SetPaused(f.t.Context(), true); err != nil {
+			f.t.Fatal(err)
+		}
+		f.heat("a3", 7000)
 		time.Sleep(settled)
 		f.partition("h4")
 		m, err := f.host("h1").daemon().Matrix(f.t.Context(), "")
