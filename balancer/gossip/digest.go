@@ -137,9 +137,9 @@ func decodeDigest(b []byte) (digest, error) {
 	}
 	s := &d.state
 	s.Flags = policy.HostFlags(r.uvarint(math.MaxUint16))
-	s.Used.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+	s.Used.CPU = policy.MilliCPU(r.uvarint(cpuMax))
 	s.Used.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
-	s.Promised.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+	s.Promised.CPU = policy.MilliCPU(r.uvarint(cpuMax))
 	s.Promised.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
 	s.Pressure = policy.Fraction(r.uint16()) / 10000
 	s.Running = int(r.uvarint(math.MaxUint16))
@@ -152,7 +152,7 @@ func decodeDigest(b []byte) (digest, error) {
 		s.Ahead = policy.Fraction(r.uint16()) / 10000
 	}
 	if r.err == nil && len(r.b) > 0 {
-		s.Reserved.CPU = policy.MilliCPU(r.uvarint(math.MaxUint32))
+		s.Reserved.CPU = policy.MilliCPU(r.uvarint(cpuMax))
 		s.Reserved.Memory = policy.Bytes(r.uvarint(math.MaxUint32)) * policy.MiB
 	}
 	return d, r.err
