@@ -54,7 +54,7 @@ func newRunner(o Options) (*runner, error) {
 		return nil, err
 	}
 	r.threadsMax = int(math.Ceil(min(r.start.CPUs, r.room.CPUs)))
-	r.last = r.start
+	r.last, r.judge.start = r.start, r.start.At
 	r.reportAt = o.ReportEvery
 	return r, nil
 }

@@ -38,7 +38,7 @@ type judge struct {
 	n       int
 	sum     Summary
 	threads int
-	start   time.Duration
+	start   time.Duration // of the run, by the snapshots' clock
 
 	entered time.Duration // when the band was last entered
 	inside  bool
@@ -75,7 +75,7 @@ func (j *judge) add(s Snapshot, band Band, threads int) Past {
 		j.drop()
 	}
 	if j.n < 2 {
-		j.start, j.threads = s.At, threads
+		j.threads = threads
 		return Past{}
 	}
 	// A band that moves is compared as its own mean over the same second.
