@@ -155,8 +155,8 @@ func (l *liar) lies(victim string) func(int) []byte {
 			return l.Packet(1, batch(digest(key, epoch, seq+50, 10, 100)))
 		case 1: // from the future
 			return l.Packet(1, batch(digest(key, epoch, math.MaxUint32, 10, 100)))
-		case 2: // huge, and what would be negative
-			return l.Packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint32, math.MaxUint32)))
+		case 2: // more than it has, and more than can be told, which would be negative
+			return l.Packet(1, batch(digest(hostKey("liar"), 1, seq+1, 100_000_000, math.MaxUint32)))
 		case 3:
 			return l.Packet(1, batch(digest(hostKey("liar"), 1, seq+1, math.MaxUint64, math.MaxUint64)))
 		case 4: // not a number there is
