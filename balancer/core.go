@@ -385,11 +385,11 @@ func (c *Core) Recheck(now time.Time, o operation.Operation) policy.Reason {
 		return c.domains[i].Obstacle
 	case c.operatesOn(o.Move.Domain, o.ID):
 		return policy.JobActive
-	}
-	if _, may := c.unconfirmed(o.Move.Domain); may {
+	case c.unconfirmed(o.Move.Domain):
 		return policy.Unconfirmed
+	default:
+		return policy.OK
 	}
-	return policy.OK
 }
 
 // Leaving is the history that a domain takes along when it leaves now, for that

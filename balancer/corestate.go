@@ -63,7 +63,7 @@ type Fleet struct {
 	Others []policy.Host
 	// Known counts the hosts heard from in the last day, this one included.
 	Known int
-	// Missing are those of them that are gone.
+	// Missing are those of them of which nothing is known now.
 	Missing []policy.MissingHost
 	// Conflict: another host claims to be this one.
 	Conflict bool
@@ -105,10 +105,8 @@ func (c *Core) movable() []policy.Domain {
 		case d.Obstacle != policy.OK:
 		case c.operatesOn(d.ID, ""):
 			d.Obstacle = policy.JobActive
-		default:
-			if _, may := c.unconfirmed(d.ID); may {
-				d.Obstacle = policy.Unconfirmed
-			}
+		case c.unconfirmed(d.ID):
+			d.Obstacle = policy.Unconfirmed
 		}
 	}
 	return domains

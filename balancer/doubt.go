@@ -77,9 +77,16 @@ func (c *Core) unheard(op policy.OpID, a arrival) {
 	}
 }
 
-// unconfirmed returns where a domain that is here has come from, if it may run
-// there, too.
-func (c *Core) unconfirmed(id policy.DomainID) (from policy.HostID, may bool) {
+// unconfirmed reports whether a domain that is here may run where it came from,
+// too.
+func (c *Core) unconfirmed(id policy.DomainID) bool {
+	_, awaited := c.awaited(id)
+	return awaited
+}
+
+// awaited returns the host from which word is awaited of a domain that has come
+// from there, if there is one.
+func (c *Core) awaited(id policy.DomainID) (from policy.HostID, ok bool) {
 	for op, a := range c.arriving {
 		if a.domain == id && !a.told && c.newest(op, a) {
 			return a.from, true

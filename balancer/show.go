@@ -20,9 +20,9 @@ type glance struct {
 	state      policy.State
 	operations []operation.Operation
 	alarms     []Doubt
-	// unconfirmed has where the domains came from that may run there, too.
-	unconfirmed map[policy.DomainID]policy.HostID
-	paused      bool
+	// awaited has from where word is awaited of domains.
+	awaited map[policy.DomainID]policy.HostID
+	paused  bool
 }
 
 func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
@@ -32,10 +32,10 @@ func (b *Balancer) glance(ctx context.Context) (g glance, err error) {
 		g.view = c.View(time.Now(), fleet)
 		g.decision, g.shadow, g.state = c.decision, c.shadow, c.state
 		g.operations, g.alarms = c.Operations(), c.Alarms()
-		g.unconfirmed = map[policy.DomainID]policy.HostID{}
+		g.awaited = map[policy.DomainID]policy.HostID{}
 		for _, d := range g.view.Domains {
-			if from, may := c.unconfirmed(d.ID); may {
-				g.unconfirmed[d.ID] = from
+			if from, ok := c.awaited(d.ID); ok {
+				g.awaited[d.ID] = from
 			}
 		}
 		g.paused = c.paused
@@ -169,7 +169,7 @@ func (b *Balancer) explain(g glance, id policy.DomainID) api.Explanation {
 			e.Stays = v.Reason
 		}
 	}
-	if from, may := g.unconfirmed[d.ID]; may {
+	if from, ok := g.awaited[d.ID]; ok {
 		e.Unconfirmed = cmp.Or(names[from], string(from))
 	}
 	for _, m := range g.decision.Plan {

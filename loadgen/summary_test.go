@@ -77,3 +77,14 @@ func TestABandThatMovesIsComparedWithItsOwnMean(t *testing.T) {
 		t.Errorf("in band %v of a ramp that is followed exactly", s.InBand)
 	}
 }
+
+// The time until the first reading is part of the run, as it is of its duration.
+func TestSummaryCountsFromTheStartOfTheRun(t *testing.T) {
+	j := judge{start: time.Second}
+	for _, at := range []time.Duration{1100 * time.Millisecond, 1200 * time.Millisecond} {
+		j.add(Snapshot{At: at, Total: at, CPUs: 1}, wide, 1)
+	}
+	if s := j.summary(); s.Elapsed != 200*time.Millisecond {
+		t.Errorf("elapsed %s", s.Elapsed)
+	}
+}

@@ -70,7 +70,7 @@ type Fleet struct {
 	// Known in the last day; Fresh enough to be believed.
 	Known int `json:"known"`
 	Fresh int `json:"fresh"`
-	// Missing are the known hosts that are gone without having taken their leave.
+	// Missing are the known hosts of which nothing is known now.
 	// Only a host's own status lists them.
 	Missing []policy.MissingHost `json:"missing,omitempty"`
 }

@@ -84,7 +84,7 @@ func (w *drainWatch) look(ctx context.Context) error {
 	return nil
 }
 
-// crowded names the domains that stay only because hosts are busy.
+// crowded names the domains that some host would take if it were less busy.
 func crowded(d api.Drain) string {
 	var names []string
 	for _, stay := range d.Stays {
